@@ -92,9 +92,9 @@ COMMENT ON COLUMN account.created_at IS 'When it was made.';
 COMMENT ON COLUMN account.updated_at IS 'When its owner last changed it.';
 COMMENT ON COLUMN account.deleted_at IS 'When it was deleted; the row stays so that old attempts keep their name.';
 
--- Ids come in blocks: an API process reserves 100 at a time and gives them out itself.
+-- Plan ids come in blocks: an API process reserves 100 at a time and gives them out itself.
 CREATE SEQUENCE plan_id_block AS bigint INCREMENT 100 START 1;
-CREATE SEQUENCE job_id_block  AS bigint INCREMENT 1000 START 1;
+CREATE SEQUENCE job_id AS bigint CACHE 100;
 
 CREATE TABLE plan (
     id              bigint PRIMARY KEY CHECK (id BETWEEN 1 AND 1099511627775),
@@ -135,6 +135,7 @@ CREATE TABLE plan (
 CREATE UNIQUE INDEX plan_reference ON plan (tenant_id, reference) WHERE reference IS NOT NULL;
 CREATE INDEX plan_list ON plan (tenant_id, id);
 CREATE INDEX plan_expiry ON plan (expires_at) WHERE status IN (3, 4, 5);
+CREATE INDEX plan_to_sweep ON plan (id) WHERE status IN (7, 8, 9) AND finished_at IS NULL;
 COMMENT ON TABLE  plan IS 'One message to an audience. Its public id packs created_at and id (domain::ids).';
 COMMENT ON COLUMN plan.id IS 'From plan_id_block, at most 40 bits: it is packed into the public ids.';
 COMMENT ON COLUMN plan.created_at IS 'Whole milliseconds; part of the public ids, so never changed.';
@@ -270,6 +271,87 @@ WHEN (
 )
 EXECUTE FUNCTION refuse_delivery_move();
 
+-- Counters follow the deliveries by themselves, whoever writes them, in the writer's transaction: they cannot drift.
+-- Statement triggers: one update per plan and statement. Rows are locked in key order, recipients before plans, so two
+-- writers cannot deadlock. Nothing joins the transition tables: the hot connections plan without hash joins.
+CREATE FUNCTION tally_plans(plans bigint[], statuses smallint[], deltas integer[]) RETURNS void LANGUAGE sql AS $$
+    WITH change AS (
+        SELECT c.plan_id, sum(c.n) AS total,
+               coalesce(sum(c.n) FILTER (WHERE c.status = 0), 0) AS open,
+               coalesce(sum(c.n) FILTER (WHERE c.status = 3), 0) AS sent,
+               coalesce(sum(c.n) FILTER (WHERE c.status = 4), 0) AS delivered,
+               coalesce(sum(c.n) FILTER (WHERE c.status = 5), 0) AS failed,
+               coalesce(sum(c.n) FILTER (WHERE c.status = 6), 0) AS unknown,
+               coalesce(sum(c.n) FILTER (WHERE c.status = 7), 0) AS suppressed,
+               coalesce(sum(c.n) FILTER (WHERE c.status = 8), 0) AS cancelled,
+               coalesce(sum(c.n) FILTER (WHERE c.status = 9), 0) AS expired
+          FROM unnest(plans, statuses, deltas) AS c(plan_id, status, n)
+         GROUP BY c.plan_id
+    ), locked AS (
+        SELECT p.id, c.* FROM change c JOIN plan p ON p.id = c.plan_id ORDER BY p.id FOR NO KEY UPDATE OF p
+    )
+    UPDATE plan p
+       SET n_deliveries = p.n_deliveries + l.total, n_open = p.n_open + l.open, n_sent = p.n_sent + l.sent,
+           n_delivered = p.n_delivered + l.delivered, n_failed = p.n_failed + l.failed,
+           n_unknown = p.n_unknown + l.unknown, n_suppressed = p.n_suppressed + l.suppressed,
+           n_cancelled = p.n_cancelled + l.cancelled, n_expired = p.n_expired + l.expired,
+           status = CASE WHEN p.status = 4 AND p.expanded AND p.n_open + l.open = 0 THEN 6 ELSE p.status END,
+           finished_at = CASE WHEN p.expanded AND p.n_open + l.open = 0 THEN coalesce(p.finished_at, now()) ELSE p.finished_at END
+      FROM locked l
+     WHERE p.id = l.id
+$$;
+
+-- Recipients of plans with several slots: how many of their deliveries are open, and the best final one.
+CREATE FUNCTION tally_recipients(plans bigint[], nos integer[], statuses smallint[], deltas integer[]) RETURNS void LANGUAGE sql AS $$
+    WITH change AS (
+        SELECT c.plan_id, c.no, coalesce(sum(c.n) FILTER (WHERE c.status = 0), 0) AS open,
+               array_agg(c.status) FILTER (WHERE c.n > 0 AND c.status <> 0) AS finals
+          FROM unnest(plans, nos, statuses, deltas) AS c(plan_id, no, status, n)
+         GROUP BY c.plan_id, c.no
+    ), locked AS (
+        SELECT c.* FROM change c JOIN recipient r ON r.plan_id = c.plan_id AND r.no = c.no
+         ORDER BY c.plan_id, c.no FOR NO KEY UPDATE OF r
+    )
+    UPDATE recipient r
+       SET open = r.open + l.open,
+           best = (SELECT coalesce((array_agg(s ORDER BY (ARRAY[0, 0, 0, 7, 8, 5, 6, 2, 3, 4])[s + 1] DESC))[1], 0)
+                     FROM unnest(l.finals || r.best) AS s)
+      FROM locked l
+     WHERE r.plan_id = l.plan_id AND r.no = l.no
+$$;
+
+CREATE FUNCTION tally_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM plan p WHERE p.id IN (SELECT plan_id FROM new_rows) AND cardinality(p.slots) > 1) THEN
+        PERFORM tally_recipients(array_agg(n.plan_id), array_agg(n.no), array_agg(n.status), array_agg(1))
+           FROM new_rows n WHERE (SELECT cardinality(p.slots) > 1 FROM plan p WHERE p.id = n.plan_id) HAVING count(*) > 0;
+    END IF;
+    PERFORM tally_plans(array_agg(c.plan_id), array_agg(c.status), array_agg(c.n))
+       FROM (SELECT plan_id, status, count(*)::integer AS n FROM new_rows GROUP BY plan_id, status) AS c HAVING count(*) > 0;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER delivery_tally_insert AFTER INSERT ON delivery REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION tally_inserted();
+
+CREATE FUNCTION tally_updated() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM plan p WHERE p.id IN (SELECT plan_id FROM new_rows) AND cardinality(p.slots) > 1) THEN
+        PERFORM tally_recipients(array_agg(c.plan_id), array_agg(c.no), array_agg(c.status), array_agg(c.n))
+           FROM (SELECT plan_id, no, status, 1 AS n FROM new_rows
+                 UNION ALL SELECT plan_id, no, status, -1 FROM old_rows) AS c
+          WHERE (SELECT cardinality(p.slots) > 1 FROM plan p WHERE p.id = c.plan_id) HAVING count(*) > 0;
+    END IF;
+    PERFORM tally_plans(array_agg(c.plan_id), array_agg(c.status), array_agg(c.n))
+       FROM (SELECT plan_id, status, sum(n)::integer AS n
+               FROM (SELECT plan_id, status, 1 AS n FROM new_rows
+                     UNION ALL SELECT plan_id, status, -1 FROM old_rows) AS both_rows
+              GROUP BY plan_id, status HAVING sum(n) <> 0) AS c
+     HAVING count(*) > 0;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER delivery_tally_update AFTER UPDATE ON delivery REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION tally_updated();
+
 CREATE FUNCTION refuse_plan_move() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'plan % may not move from status % to %', old.id, old.status, new.status
@@ -304,11 +386,12 @@ CREATE TABLE job (
     CHECK ((state = 2) = (incarnation_id IS NOT NULL)),
     CHECK (lo <= hi OR kind = 0)
 ) WITH (fillfactor = 60, autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
-CREATE INDEX job_due ON job (lane, due_at);
+-- By channel too: a channel whose window is full must not hide the others' jobs behind its own.
+CREATE INDEX job_due ON job (kind, lane, (slot & 15::smallint), due_at);
 CREATE INDEX job_plan ON job (plan_id);
 CREATE INDEX job_claimed ON job (incarnation_id) WHERE state = 2;
 COMMENT ON TABLE  job IS 'What is to happen and when: the unit that is queued, leased and retried. Rows are deleted when settled.';
-COMMENT ON COLUMN job.id IS 'From job_id_block; the pointer in the broker.';
+COMMENT ON COLUMN job.id IS 'From sequence job_id; the pointer in the broker.';
 COMMENT ON COLUMN job.kind IS '0 expand, 1 deliver, 2 escalate, 3 ask.';
 COMMENT ON COLUMN job.plan_id IS 'The plan.';
 COMMENT ON COLUMN job.tenant_id IS 'Its tenant, for fairness and for choosing an account.';

@@ -1,0 +1,35 @@
+//! Expansion: one chunk after another, of whichever plan is due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use herald_shared::db::expand::{self, Step};
+use herald_shared::domain::Lane;
+use tokio_util::sync::CancellationToken;
+
+use crate::Shared;
+
+/// Expands plans of one lane until `stop`.
+pub(crate) async fn run(shared: Arc<Shared>, lane: Lane, stop: CancellationToken) -> anyhow::Result<()> {
+    while !stop.is_cancelled() {
+        let pause = match step(&shared, lane).await {
+            Ok(Step::Wrote { recipients }) => {
+                shared.metrics.expanded.with_label_values(&[lane.as_str()]).inc_by(recipients.unsigned_abs().into());
+                shared.due(lane).notify_one();
+                continue;
+            }
+            Ok(Step::Idle) => Duration::from_millis(50),
+            Err(error) => {
+                tracing::warn!(%lane, error = error.chain(), "cannot expand: trying again");
+                Duration::from_secs(1)
+            }
+        };
+        tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(pause) => {} }
+    }
+    Ok(())
+}
+
+async fn step(shared: &Shared, lane: Lane) -> Result<Step, herald_shared::db::Error> {
+    let mut client = shared.pool(lane).get().await?;
+    expand::step(&mut client, lane).await
+}

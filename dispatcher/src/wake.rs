@@ -1,0 +1,76 @@
+//! Admission by wake: jobs born published go straight to their queue, without touching the database.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use herald_shared::amqp::{self, Delivery};
+use herald_shared::db::admit;
+use herald_shared::domain::pointer::{Pointer, Wake};
+use herald_shared::domain::{Channel, Lane};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{CHANNELS, Shared, window};
+
+/// Publishes that may wait for their confirm at once.
+const IN_FLIGHT: usize = 16;
+
+/// Publishes what the API says is due, until `stop`.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    mut hints: mpsc::Receiver<Delivery>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut publishing: JoinSet<()> = JoinSet::new();
+    loop {
+        let first = tokio::select! {
+            () = stop.cancelled() => break,
+            first = hints.recv() => match first { Some(first) => first, None => break },
+        };
+        let mut jobs: HashMap<(Channel, Lane), Vec<Pointer>> = HashMap::new();
+        take(&mut jobs, &first);
+        first.ack().await;
+        // While publishes wait for their confirms, hints pile up and travel together: load makes messages larger.
+        while publishing.len() >= IN_FLIGHT {
+            publishing.join_next().await.transpose()?;
+        }
+        while let Ok(more) = hints.try_recv() {
+            take(&mut jobs, &more);
+            more.ack().await;
+        }
+        while let Some(done) = publishing.try_join_next() {
+            done?;
+        }
+        for ((channel, lane), pointers) in jobs {
+            let shared = shared.clone();
+            publishing.spawn(async move { send(&shared, channel, lane, pointers).await });
+        }
+    }
+    while let Some(done) = publishing.join_next().await {
+        done?;
+    }
+    Ok(())
+}
+
+fn take(jobs: &mut HashMap<(Channel, Lane), Vec<Pointer>>, hint: &Delivery) {
+    for Wake { pointer, channel, lane } in amqp::wakes(hint) {
+        if CHANNELS.contains(&channel) {
+            jobs.entry((channel, lane)).or_default().push(pointer);
+        }
+    }
+}
+
+async fn send(shared: &Shared, channel: Channel, lane: Lane, pointers: Vec<Pointer>) {
+    if shared.windows.room(channel, lane) > 0 {
+        return window::publish(shared, channel, lane, pointers).await;
+    }
+    let ids: Vec<i64> = pointers.iter().map(|pointer| pointer.job).collect();
+    let put_back = async {
+        let client = shared.pool(lane).get().await?;
+        admit::put_back(&client, &ids).await
+    };
+    if let Err(error) = put_back.await {
+        tracing::warn!(error = error.chain(), "could not put jobs back: they come back by their visibility time");
+    }
+}

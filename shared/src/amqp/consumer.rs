@@ -1,0 +1,103 @@
+//! Consuming a queue: prefetch is the bound, the connection is rebuilt for ever, the caller acks after its commit.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use lapin::{Acker, Channel, Connection, Consumer};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{DEADLINE, Error, Topology, connect, deadline};
+use crate::reconnect::Delays;
+
+/// A message in our hands until it is acked; dropped unacked, the broker brings it again when the connection ends.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Its bytes.
+    pub body: Vec<u8>,
+    /// The queue it came from.
+    pub queue: Arc<str>,
+    acker: Acker,
+}
+
+impl Delivery {
+    /// Tells the broker that it is dealt with. A channel that died meanwhile is no error: the message comes again, and
+    /// finds its job settled.
+    pub async fn ack(self) {
+        match tokio::time::timeout(DEADLINE, self.acker.ack(BasicAckOptions::default())).await {
+            Ok(Ok(true)) => {}
+            _ => tracing::debug!(queue = %self.queue, "could not ack: the broker will deliver it again"),
+        }
+    }
+}
+
+/// Consumes `queue` into `sink` until `stop`; then takes nothing more, waits for `drained` and closes.
+///
+/// At most `prefetch` messages are unacked at a time, which bounds everything behind it.
+///
+/// # Errors
+/// Never ends with one: an absent broker or queue is waited for.
+pub async fn consume(
+    url: String,
+    topology: Topology,
+    queue: String,
+    prefetch: u16,
+    sink: mpsc::Sender<Delivery>,
+    stop: CancellationToken,
+    drained: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut delays = Delays::default();
+    let name: Arc<str> = queue.into();
+    while !stop.is_cancelled() {
+        match subscribe(&url, &topology, &name, prefetch).await {
+            Ok((connection, channel, mut consumer)) => {
+                delays.reset();
+                tracing::info!(queue = %name, "consuming");
+                pump(&mut consumer, &name, &sink, &stop).await;
+                if stop.is_cancelled() {
+                    close(connection, channel, consumer, &drained).await;
+                    return Ok(());
+                }
+                tracing::warn!(queue = %name, "lost the consumer: connecting again");
+            }
+            Err(error) => tracing::warn!(queue = %name, error = %error, "cannot consume"),
+        }
+        tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(delays.next()) => {} }
+    }
+    Ok(())
+}
+
+async fn subscribe(url: &str, topology: &Topology, queue: &str, prefetch: u16) -> Result<(Connection, Channel, Consumer), Error> {
+    let connection = connect(url, "herald consume").await?;
+    let channel = deadline(connection.create_channel()).await?;
+    if queue == topology.wake() {
+        topology.declare_wake(&channel).await?;
+    } else {
+        topology.declare_jobs(&channel, queue).await?;
+    }
+    deadline(channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
+    let consumer = channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
+    let consumer = deadline(consumer).await?;
+    Ok((connection, channel, consumer))
+}
+
+/// Moves messages until the consumer ends (queue deleted, connection lost) or `stop`.
+async fn pump(consumer: &mut Consumer, queue: &Arc<str>, sink: &mpsc::Sender<Delivery>, stop: &CancellationToken) {
+    loop {
+        let next = tokio::select! { () = stop.cancelled() => return, next = consumer.next() => next };
+        let Some(Ok(message)) = next else { return };
+        let delivery = Delivery { body: message.data, queue: queue.clone(), acker: message.acker };
+        if sink.send(delivery).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn close(connection: Connection, channel: Channel, consumer: Consumer, drained: &CancellationToken) {
+    // Cancelling keeps what is in hand ackable; the rest goes back to the queue when the connection closes.
+    drop(deadline(channel.basic_cancel(consumer.tag(), BasicCancelOptions::default())).await);
+    drained.cancelled().await;
+    drop(deadline(connection.close(200, "stop".into())).await);
+}

@@ -1,0 +1,311 @@
+//! Accept: plans, recipients, and what is due now, in one commit. Step 1 of the job protocol (ARCHITECTURE.md).
+
+use std::collections::BTreeMap;
+
+use deadpool_postgres::{Client, GenericClient, Transaction};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use tokio_postgres::types::Json;
+
+use super::Error;
+use super::expand::{self, Piece};
+use crate::domain::ids::PlanRef;
+use crate::domain::pointer::Wake;
+use crate::domain::{Content, Lane, OnUnknown, PlanStatus, Slot, Tier};
+
+pub use super::job_ids::IdBlock;
+
+/// Recipients a plan may have to be expanded while it is accepted: one job per slot.
+pub const BORN_PUBLISHED: usize = 1000;
+
+/// A validated plan, ready to be written.
+#[derive(Debug, Clone)]
+pub struct NewPlan {
+    /// From [`IdBlock::plans`].
+    pub id: i64,
+    /// Whole milliseconds: part of the public ids.
+    pub created_at: Timestamp,
+    /// Owner.
+    pub tenant_id: i64,
+    /// Its priority.
+    pub lane: Lane,
+    /// Its rule for unknown outcomes.
+    pub on_unknown: OnUnknown,
+    /// Slots of tier 1, in order.
+    pub slots: Vec<Slot>,
+    /// The account chosen for each slot.
+    pub accounts: Vec<i64>,
+    /// When to start; `None`: at once.
+    pub send_at: Option<Timestamp>,
+    /// When to give up.
+    pub expires_at: Timestamp,
+    /// Title.
+    pub title: String,
+    /// The caller's name for it.
+    pub reference: Option<String>,
+    /// What it says.
+    pub content: Content,
+    /// Its tiers.
+    pub tiers: Vec<Tier>,
+    /// Answers a recipient may give.
+    pub acknowledgement: Option<Value>,
+    /// The caller's own values.
+    pub metadata: Option<Value>,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+    /// Recipients merged away.
+    pub duplicates: i32,
+    /// Everybody, in order; 1..=10,000.
+    pub recipients: Vec<NewRecipient>,
+    /// The answer to keep, when the request had an Idempotency-Key.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A person in a new plan.
+#[derive(Debug, Clone, Default)]
+pub struct NewRecipient {
+    /// The caller's name for the person.
+    pub key: Option<String>,
+    /// Display name.
+    pub name: Option<String>,
+    /// Address kind to address.
+    pub addresses: BTreeMap<String, String>,
+    /// Address kind to the reason why nothing is sent there.
+    pub skips: BTreeMap<String, String>,
+    /// Template variables.
+    pub variables: Option<Map<String, Value>>,
+    /// BCP 47 tag.
+    pub locale: Option<String>,
+    /// IANA zone.
+    pub time_zone: Option<String>,
+}
+
+/// An answer to keep under an Idempotency-Key.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    /// Who asked.
+    pub api_key_id: i64,
+    /// Method and route template.
+    pub route: &'static str,
+    /// The header.
+    pub key: String,
+    /// SHA-256 of the canonical body.
+    pub hash: [u8; 32],
+    /// Status to repeat.
+    pub status: i16,
+    /// Location to repeat.
+    pub location: String,
+    /// Body to repeat.
+    pub body: String,
+}
+
+/// A kept answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAnswer {
+    /// Status.
+    pub status: i16,
+    /// Location.
+    pub location: Option<String>,
+    /// Body.
+    pub body: String,
+}
+
+/// What became of one plan.
+#[derive(Debug)]
+pub enum Accepted {
+    /// It is committed; hand the wakes to the dispatcher.
+    Created {
+        /// Jobs born published.
+        wakes: Vec<Wake>,
+    },
+    /// The same request was answered before.
+    Replayed(StoredAnswer),
+    /// The key was used for another body.
+    KeyReused,
+    /// The reference names an older plan.
+    ReferenceTaken(PlanRef),
+}
+
+/// Writes a batch of plans in one transaction of its own and commits it, synced.
+///
+/// - Shape: one answer per plan, in order. Plans may share keys or references: the first wins.
+/// - Plans that are due and have at most [`BORN_PUBLISHED`] recipients are expanded here and their jobs are born
+///   published; the others get an expand job.
+/// - Repeatable: with an Idempotency-Key a repetition after a lost answer returns the first one.
+///
+/// # Errors
+/// [`Error`]; nothing is written. One bad plan fails the batch: try its members one by one.
+pub async fn accept(client: &mut Client, plans: &[NewPlan]) -> Result<Vec<Accepted>, Error> {
+    let transaction = client.transaction().await?;
+    let mut answers: Vec<Option<Accepted>> = keys(&transaction, plans).await?;
+    let fresh: Vec<usize> = (0..plans.len()).filter(|&i| answers[i].is_none()).collect();
+    let written = insert_plans(&transaction, plans, &fresh).await?;
+    let (fresh, taken): (Vec<usize>, Vec<usize>) = fresh.into_iter().partition(|&i| written.contains(&plans[i].id));
+    for i in taken {
+        answers[i] = Some(reference_taken(&transaction, &plans[i]).await?);
+    }
+    insert_recipients(&transaction, plans, &fresh).await?;
+    let mut wakes = start(&transaction, plans, &fresh).await?;
+    transaction.commit().await?;
+    for i in fresh {
+        answers[i] = Some(Accepted::Created { wakes: wakes.remove(&plans[i].id).unwrap_or_default() });
+    }
+    Ok(answers.into_iter().map(|answer| answer.expect("each plan was written or answered")).collect())
+}
+
+/// Takes the idempotency keys; an answer for every plan that lost its key.
+async fn keys(db: &Transaction<'_>, plans: &[NewPlan]) -> Result<Vec<Option<Accepted>>, Error> {
+    let mut answers: Vec<Option<Accepted>> = plans.iter().map(|_| None).collect();
+    let mut keyed: Vec<(usize, &Idempotency)> =
+        plans.iter().enumerate().filter_map(|(i, plan)| Some((i, plan.idempotency.as_ref()?))).collect();
+    if keyed.is_empty() {
+        return Ok(answers);
+    }
+    // In key order: two batches with the same keys must not wait for each other.
+    keyed.sort_by(|(_, a), (_, b)| (a.api_key_id, a.route, &a.key).cmp(&(b.api_key_id, b.route, &b.key)));
+    let column = |get: fn(&Idempotency) -> &str| keyed.iter().map(|(_, k)| get(k)).collect::<Vec<_>>();
+    let ids: Vec<i64> = keyed.iter().map(|(_, k)| k.api_key_id).collect();
+    let hashes: Vec<&[u8]> = keyed.iter().map(|(_, k)| &k.hash[..]).collect();
+    let statuses: Vec<i16> = keyed.iter().map(|(_, k)| k.status).collect();
+    let plan_ids: Vec<i64> = keyed.iter().map(|&(i, _)| plans[i].id).collect();
+    let insert = db.prepare_cached(include_str!("sql/accept/keys.sql")).await?;
+    let (routes, names) = (column(|k| k.route), column(|k| &k.key));
+    let (locations, bodies) = (column(|k| &k.location), column(|k| &k.body));
+    let rows =
+        db.query(&insert, &[&ids, &routes, &names, &hashes, &statuses, &locations, &bodies, &plan_ids]).await?;
+    let won: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+    for (i, key) in keyed {
+        if !won.contains(&plans[i].id) {
+            answers[i] = Some(stored(db, key).await?);
+        }
+    }
+    Ok(answers)
+}
+
+/// Reads the answer another request left, in a statement of its own so that it is visible.
+async fn stored(db: &Transaction<'_>, key: &Idempotency) -> Result<Accepted, Error> {
+    let statement = db.prepare_cached(include_str!("sql/accept/stored.sql")).await?;
+    let row = db.query_one(&statement, &[&key.api_key_id, &key.route, &key.key]).await?;
+    if row.get::<_, &[u8]>(0) != key.hash {
+        return Ok(Accepted::KeyReused);
+    }
+    Ok(Accepted::Replayed(StoredAnswer { status: row.get(1), location: row.get(2), body: row.get(3) }))
+}
+
+async fn insert_plans(db: &Transaction<'_>, plans: &[NewPlan], fresh: &[usize]) -> Result<Vec<i64>, Error> {
+    let statement = db.prepare_cached(include_str!("sql/accept/plan.sql")).await?;
+    let mut written = Vec::with_capacity(fresh.len());
+    // One statement a plan, sent without waiting for the one before: wide rows gain nothing from unnest.
+    let inserts = fresh.iter().map(|&i| insert_plan(db, &statement, &plans[i]));
+    for row in futures_util::future::join_all(inserts).await {
+        written.extend(row?);
+    }
+    Ok(written)
+}
+
+async fn insert_plan(
+    db: &Transaction<'_>,
+    statement: &tokio_postgres::Statement,
+    plan: &NewPlan,
+) -> Result<Option<i64>, Error> {
+    let slots: Vec<i16> = plan.slots.iter().map(|slot| slot.code()).collect();
+    let now = is_due(plan);
+    let status = if now { PlanStatus::Running } else { PlanStatus::Scheduled };
+    let expanded = born_published(plan);
+    let count = i32::try_from(plan.recipients.len()).unwrap_or(i32::MAX);
+    let row = db
+        .query_opt(
+            statement,
+            &[
+                &plan.id,
+                &plan.created_at,
+                &plan.tenant_id,
+                &status.code(),
+                &plan.lane.code(),
+                &plan.on_unknown.code(),
+                &slots,
+                &expanded,
+                &plan.send_at,
+                &plan.expires_at,
+                &now,
+                &count,
+                &plan.duplicates,
+                &plan.title,
+                &plan.reference,
+                &Json(&plan.content),
+                &Json(&plan.tiers),
+                &plan.acknowledgement,
+                &plan.metadata,
+                &plan.traceparent,
+            ],
+        )
+        .await?;
+    Ok(row.map(|row| row.get(0)))
+}
+
+async fn reference_taken(db: &Transaction<'_>, plan: &NewPlan) -> Result<Accepted, Error> {
+    if let Some(key) = &plan.idempotency {
+        // Only 2xx answers are kept.
+        let statement = db.prepare_cached(include_str!("sql/accept/forget_key.sql")).await?;
+        db.execute(&statement, &[&key.api_key_id, &key.route, &key.key]).await?;
+    }
+    let statement = db.prepare_cached("SELECT created_at, id FROM plan WHERE tenant_id = $1 AND reference = $2").await?;
+    let row = db.query_one(&statement, &[&plan.tenant_id, &plan.reference]).await?;
+    Ok(Accepted::ReferenceTaken(PlanRef::new(row.get(0), row.get(1))))
+}
+
+async fn insert_recipients(db: &Transaction<'_>, plans: &[NewPlan], fresh: &[usize]) -> Result<(), Error> {
+    let statement = db.prepare_cached(include_str!("sql/accept/recipients.sql")).await?;
+    let all: Vec<(i64, i32, &NewRecipient)> = fresh
+        .iter()
+        .flat_map(|&i| (1..).zip(&plans[i].recipients).map(move |(no, recipient)| (plans[i].id, no, recipient)))
+        .collect();
+    for chunk in all.chunks(1000) {
+        let plan_ids: Vec<i64> = chunk.iter().map(|row| row.0).collect();
+        let nos: Vec<i32> = chunk.iter().map(|row| row.1).collect();
+        let column = |get: fn(&NewRecipient) -> Option<&String>| chunk.iter().map(|row| get(row.2)).collect::<Vec<_>>();
+        let addresses: Vec<_> = chunk.iter().map(|row| Json(&row.2.addresses)).collect();
+        let skips: Vec<_> =
+            chunk.iter().map(|row| (!row.2.skips.is_empty()).then_some(Json(&row.2.skips))).collect();
+        let variables: Vec<_> = chunk.iter().map(|row| row.2.variables.as_ref().map(Json)).collect();
+        let (keys, names) = (column(|r| r.key.as_ref()), column(|r| r.name.as_ref()));
+        let (locales, zones) = (column(|r| r.locale.as_ref()), column(|r| r.time_zone.as_ref()));
+        db.execute(&statement, &[&plan_ids, &nos, &keys, &names, &addresses, &skips, &variables, &locales, &zones])
+            .await?;
+    }
+    Ok(())
+}
+
+/// Expands what is due and small; leaves an expand job for the rest.
+async fn start(
+    db: &Transaction<'_>,
+    plans: &[NewPlan],
+    fresh: &[usize],
+) -> Result<BTreeMap<i64, Vec<Wake>>, Error> {
+    let (born, later): (Vec<&NewPlan>, Vec<&NewPlan>) =
+        fresh.iter().map(|&i| &plans[i]).partition(|plan| born_published(plan));
+    for plan in later {
+        expand::schedule(db, plan).await?;
+    }
+    let mut pieces = Vec::new();
+    for plan in born {
+        let hi = i32::try_from(plan.recipients.len()).unwrap_or(i32::MAX);
+        for (&slot, &account) in plan.slots.iter().zip(&plan.accounts) {
+            let (plan_id, tenant_id, lane) = (plan.id, plan.tenant_id, plan.lane);
+            pieces.push(Piece { plan_id, tenant_id, slot, lane, account: Some(account), lo: 1, hi });
+        }
+    }
+    let mut wakes: BTreeMap<i64, Vec<Wake>> = BTreeMap::new();
+    for (plan_id, wake) in expand::write(db, &pieces, true).await? {
+        wakes.entry(plan_id).or_default().push(wake);
+    }
+    Ok(wakes)
+}
+
+fn is_due(plan: &NewPlan) -> bool {
+    plan.send_at.is_none_or(|at| at <= plan.created_at)
+}
+
+fn born_published(plan: &NewPlan) -> bool {
+    is_due(plan) && plan.recipients.len() <= BORN_PUBLISHED
+}

@@ -1,0 +1,124 @@
+//! Expand: recipients become deliveries and jobs, set-based, in chunks. Step 3 of the job protocol.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Client, GenericClient, Transaction};
+
+use super::Error;
+use super::accept::NewPlan;
+use crate::domain::pointer::{Pointer, Wake};
+use crate::domain::{Lane, Slot};
+
+/// Recipients one chunk covers; larger statements make urgent work wait behind them.
+const CHUNK: i32 = 5000;
+
+/// A range of recipients in one slot, to be expanded.
+#[derive(Debug, Clone, Copy)]
+pub struct Piece {
+    /// The plan.
+    pub plan_id: i64,
+    /// Its tenant.
+    pub tenant_id: i64,
+    /// Channel and tier.
+    pub slot: Slot,
+    /// Its lane.
+    pub lane: Lane,
+    /// Account for the jobs; `None`: chosen at admission.
+    pub account: Option<i64>,
+    /// First recipient.
+    pub lo: i32,
+    /// Last recipient.
+    pub hi: i32,
+}
+
+/// Leaves an expand job for a plan that is large or due later. Joins the caller's transaction.
+pub(super) async fn schedule(db: &Transaction<'_>, plan: &NewPlan) -> Result<(), Error> {
+    let statement = db.prepare_cached(include_str!("sql/expand/schedule.sql")).await?;
+    let total = i32::try_from(plan.recipients.len()).unwrap_or(i32::MAX);
+    db.execute(&statement, &[&plan.id, &plan.tenant_id, &plan.lane.code(), &total, &plan.send_at]).await?;
+    Ok(())
+}
+
+/// Writes deliveries and jobs for `pieces`; returns the plan and wake of each job when they are born published.
+/// Joins the caller's transaction.
+pub(super) async fn write(
+    db: &impl GenericClient,
+    pieces: &[Piece],
+    published: bool,
+) -> Result<Vec<(i64, Wake)>, Error> {
+    if pieces.is_empty() {
+        return Ok(Vec::new());
+    }
+    let statement = db.prepare_cached(include_str!("sql/expand/write.sql")).await?;
+    let plan_ids: Vec<i64> = pieces.iter().map(|p| p.plan_id).collect();
+    let tenants: Vec<i64> = pieces.iter().map(|p| p.tenant_id).collect();
+    let slots: Vec<i16> = pieces.iter().map(|p| p.slot.code()).collect();
+    let lanes: Vec<i16> = pieces.iter().map(|p| p.lane.code()).collect();
+    let accounts: Vec<Option<i64>> = pieces.iter().map(|p| p.account).collect();
+    let los: Vec<i32> = pieces.iter().map(|p| p.lo).collect();
+    let his: Vec<i32> = pieces.iter().map(|p| p.hi).collect();
+    let units: Vec<i32> = pieces.iter().map(|p| p.slot.channel().job_units()).collect();
+    let kinds: Vec<&str> = pieces.iter().map(|p| p.slot.channel().address_kind()).collect();
+    let rows = db
+        .query(&statement, &[&plan_ids, &tenants, &slots, &lanes, &accounts, &los, &his, &units, &kinds, &published])
+        .await?;
+    rows.iter().filter(|_| published).map(wake).collect()
+}
+
+fn wake(row: &tokio_postgres::Row) -> Result<(i64, Wake), Error> {
+    let pointer = Pointer { job: row.get(0), account: row.get::<_, Option<i64>>(4).unwrap_or(0), units: row.get(5) };
+    let (slot, lane) = (Slot::from_code(row.get(2))?, Lane::from_code(row.get(3))?);
+    Ok((row.get(1), Wake { pointer, channel: slot.channel(), lane }))
+}
+
+/// What [`step`] did.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// No plan of this lane is due to be expanded.
+    Idle,
+    /// A chunk is written; there may be more.
+    Wrote {
+        /// Recipients in it.
+        recipients: i32,
+    },
+}
+
+/// Expands one chunk of one due plan in a transaction of its own (async commit: the expand job is still there
+/// if it is lost). Resumable after a crash at any point; several dispatchers share the work by SKIP LOCKED.
+///
+/// # Errors
+/// [`Error`]; nothing of the chunk is written.
+pub async fn step(client: &mut Client, lane: Lane) -> Result<Step, Error> {
+    let transaction = client.transaction().await?;
+    transaction.batch_execute("SET LOCAL synchronous_commit = off").await?;
+    let take = transaction.prepare_cached(include_str!("sql/expand/take.sql")).await?;
+    let Some(job) = transaction.query_opt(&take, &[&lane.code()]).await? else { return Ok(Step::Idle) };
+    let (job_id, plan_id, tenant_id, cursor, total): (i64, i64, i64, i32, i32) =
+        (job.get(0), job.get(1), job.get(2), job.get(3), job.get(4));
+    let slots: Vec<i16> = job.get(5);
+    let alive: bool = job.get(6);
+    let hi = total.min(cursor + CHUNK - 1);
+    if alive {
+        let mut pieces = Vec::new();
+        for code in slots {
+            let slot = Slot::from_code(code)?;
+            pieces.push(Piece { plan_id, tenant_id, slot, lane, account: None, lo: cursor, hi });
+        }
+        write(&transaction, &pieces, false).await?;
+    }
+    let last = !alive || hi >= total;
+    if last {
+        let finish = transaction.prepare_cached(include_str!("sql/expand/finish.sql")).await?;
+        transaction.execute(&finish, &[&job_id, &plan_id]).await?;
+    } else {
+        let advance = transaction.prepare_cached("UPDATE job SET lo = $2 WHERE id = $1").await?;
+        transaction.execute(&advance, &[&job_id, &(hi + 1)]).await?;
+    }
+    transaction.commit().await?;
+    if last && total > 10_000 {
+        // Statements prepared against an empty table keep the plan made for it; statistics make them plan again.
+        let analyse = client.batch_execute("ANALYZE delivery; ANALYZE recipient");
+        tokio::time::timeout(Duration::from_secs(20), analyse).await.map_err(|_| Error::Deadline)??;
+    }
+    Ok(Step::Wrote { recipients: hi - cursor + 1 })
+}

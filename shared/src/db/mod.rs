@@ -1,0 +1,30 @@
+//! SQL: one module per table or step of the job protocol, one file per statement under `sql/`.
+//!
+//! Functions take the caller's client and never begin or commit unless their name says so (`accept`, `settle`, ...).
+
+pub mod accept;
+pub mod accounts;
+pub mod admit;
+pub mod claim;
+pub mod connect;
+pub mod deliveries;
+pub mod error;
+pub mod expand;
+pub mod idempotency;
+pub mod inbox;
+pub mod incarnation;
+pub mod job_ids;
+pub mod keys;
+pub mod migrate;
+pub mod parked;
+pub mod plans;
+pub mod recipients;
+pub mod reclaim;
+pub mod settings;
+pub mod settle;
+pub mod sweep;
+pub mod tenants;
+
+pub use connect::{Hot, PoolSize, connect};
+pub use deadpool_postgres::{Client, Pool};
+pub use error::Error;

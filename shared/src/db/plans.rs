@@ -1,0 +1,240 @@
+//! Plans as their owners see them. Acceptance writes them (`accept`), the job protocol moves them.
+
+use deadpool_postgres::GenericClient;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio_postgres::Row;
+
+use super::Error;
+use crate::domain::ids::PlanRef;
+use crate::domain::{Lane, OnUnknown, PlanStatus, Slot};
+
+/// Deliveries of a plan by status. Disjoint; they add up to `total`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeliveryCounts {
+    /// All that exist.
+    pub total: i64,
+    /// Not final, in no worker's and no broker's hands.
+    pub pending: i64,
+    /// Not final, in the broker or claimed.
+    pub queued: i64,
+    /// Under an open attempt.
+    pub sending: i64,
+    /// Accepted by the provider.
+    pub sent: i64,
+    /// Reported as arrived.
+    pub delivered: i64,
+    /// Failed for good.
+    pub failed: i64,
+    /// The provider may or may not have accepted them.
+    pub unknown: i64,
+    /// Never tried, for a known reason.
+    pub suppressed: i64,
+    /// Withdrawn before they went out.
+    pub cancelled: i64,
+    /// Not sent before the plan expired.
+    pub expired: i64,
+}
+
+/// Recipients of a plan by state. Disjoint; they add up to `total`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RecipientCounts {
+    /// People in the plan.
+    pub total: i64,
+    /// Nothing final yet.
+    pub pending: i64,
+    /// At least one delivery `sent` or `delivered`.
+    pub reached: i64,
+    /// Ended with none.
+    pub unreachable: i64,
+    /// Recalled, stopped or expired before anything went out.
+    pub cancelled: i64,
+    /// Ended with nothing better than an unknown outcome.
+    pub unknown: i64,
+    /// Merged into others at acceptance; not part of `total`.
+    pub duplicates: i64,
+}
+
+/// A plan with its counts.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// Its identity.
+    pub plan: PlanRef,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// Where it is in its life.
+    pub status: PlanStatus,
+    /// Its priority.
+    pub lane: Lane,
+    /// Its rule for unknown outcomes.
+    pub on_unknown: OnUnknown,
+    /// When it was to start; `None`: at once.
+    pub send_at: Option<Timestamp>,
+    /// After this nothing is sent.
+    pub expires_at: Timestamp,
+    /// When its first deliveries were made.
+    pub started_at: Option<Timestamp>,
+    /// When nothing was open any more.
+    pub finished_at: Option<Timestamp>,
+    /// At most 200 characters.
+    pub title: String,
+    /// The caller's own name for it.
+    pub reference: Option<String>,
+    /// What recipients may answer with.
+    pub acknowledgement: Option<Value>,
+    /// The caller's own strings.
+    pub metadata: Option<Value>,
+    /// Its people.
+    pub recipients: RecipientCounts,
+    /// Its deliveries.
+    pub deliveries: DeliveryCounts,
+}
+
+/// Which plans are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// In this status.
+    pub status: Option<PlanStatus>,
+    /// With this in title or reference, in any case.
+    pub text: Option<String>,
+    /// Made after this.
+    pub created_after: Option<Timestamp>,
+}
+
+/// Ids of matching plans below `before`, newest first, out of at most `scan` rows read.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn find(
+    client: &impl GenericClient,
+    tenant_id: i64,
+    before: i64,
+    filter: &Filter,
+    (scan, limit): (i64, i64),
+) -> Result<Vec<i64>, Error> {
+    let statement = client.prepare_cached(include_str!("sql/plans/find.sql")).await?;
+    let status = filter.status.map(PlanStatus::code);
+    let text = filter.text.as_ref().map(|text| text.to_lowercase());
+    let rows = client
+        .query(&statement, &[&tenant_id, &before, &status, &text, &filter.created_after, &scan, &limit])
+        .await?;
+    Ok(rows.iter().map(|row| row.get("id")).collect())
+}
+
+/// The last id a scan of `scan` rows below `before` came to; `None` when it came to the end.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn find_end(
+    client: &impl GenericClient,
+    tenant_id: i64,
+    before: i64,
+    scan: i64,
+) -> Result<Option<i64>, Error> {
+    let statement = client.prepare_cached(include_str!("sql/plans/find_end.sql")).await?;
+    let row = client.query_opt(&statement, &[&tenant_id, &before, &scan]).await?;
+    Ok(row.map(|row| row.get("id")))
+}
+
+/// The plan the tenant calls `reference`.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn by_reference(
+    client: &impl GenericClient,
+    tenant_id: i64,
+    reference: &str,
+) -> Result<Option<i64>, Error> {
+    let statement = client.prepare_cached(include_str!("sql/plans/by_reference.sql")).await?;
+    let row = client.query_opt(&statement, &[&tenant_id, &reference]).await?;
+    Ok(row.map(|row| row.get("id")))
+}
+
+/// The plans of these internal ids, in their order; other tenants' are left out.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn views(client: &impl GenericClient, tenant_id: i64, ids: &[i64]) -> Result<Vec<View>, Error> {
+    let statement = client.prepare_cached(include_str!("sql/plans/views.sql")).await?;
+    client.query(&statement, &[&tenant_id, &ids]).await?.iter().map(read).collect()
+}
+
+/// When a plan was made and which slots it has; `None` when the tenant has no plan of exactly this identity.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn slots(
+    client: &impl GenericClient,
+    tenant_id: i64,
+    plan: PlanRef,
+) -> Result<Option<Vec<Slot>>, Error> {
+    let statement = client.prepare_cached(include_str!("sql/plans/outline.sql")).await?;
+    let Some(row) = client.query_opt(&statement, &[&tenant_id, &plan.id]).await? else { return Ok(None) };
+    if row.get::<_, Timestamp>("created_at").as_millisecond() != plan.created_ms {
+        return Ok(None);
+    }
+    let codes: Vec<i16> = row.get("slots");
+    Ok(Some(codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?))
+}
+
+fn read(row: &Row) -> Result<View, Error> {
+    let created_at: Timestamp = row.get("created_at");
+    let slots: Vec<i16> = row.get("slots");
+    let deliveries = delivery_counts(row);
+    Ok(View {
+        plan: PlanRef::new(created_at, row.get("id")),
+        created_at,
+        status: PlanStatus::from_code(row.get("status"))?,
+        lane: Lane::from_code(row.get("lane"))?,
+        on_unknown: OnUnknown::from_code(row.get("on_unknown"))?,
+        send_at: row.get("send_at"),
+        expires_at: row.get("expires_at"),
+        started_at: row.get("started_at"),
+        finished_at: row.get("finished_at"),
+        title: row.get("title"),
+        reference: row.get("reference"),
+        acknowledgement: row.get("acknowledgement"),
+        metadata: row.get("metadata"),
+        recipients: recipient_counts(row, slots.len(), &deliveries),
+        deliveries,
+    })
+}
+
+/// `n_open` splits into pending, queued and sending. Jobs are counted beside the plan's counters in one snapshot; a job
+/// half settled may still count what is final, so the parts are cut to fit.
+fn delivery_counts(row: &Row) -> DeliveryCounts {
+    let count = |name: &str| i64::from(row.get::<_, i32>(name));
+    let open = count("n_open");
+    let held = row.get::<_, i64>("queued").min(open);
+    let sending = row.get::<_, i64>("sending").min(held);
+    DeliveryCounts {
+        total: count("n_deliveries"),
+        pending: open - held,
+        queued: held - sending,
+        sending,
+        sent: count("n_sent"),
+        delivered: count("n_delivered"),
+        failed: count("n_failed"),
+        unknown: count("n_unknown"),
+        suppressed: count("n_suppressed"),
+        cancelled: count("n_cancelled"),
+        expired: count("n_expired"),
+    }
+}
+
+fn recipient_counts(row: &Row, slots: usize, deliveries: &DeliveryCounts) -> RecipientCounts {
+    let total = i64::from(row.get::<_, i32>("n_recipients"));
+    let duplicates = i64::from(row.get::<_, i32>("n_duplicates"));
+    let (reached, unreachable, cancelled, unknown) = if slots == 1 {
+        (
+            deliveries.sent + deliveries.delivered,
+            deliveries.failed + deliveries.suppressed,
+            deliveries.cancelled + deliveries.expired,
+            deliveries.unknown,
+        )
+    } else {
+        (row.get("reached"), row.get("unreachable"), row.get("cancelled"), row.get("unknown"))
+    };
+    let pending = total - reached - unreachable - cancelled - unknown;
+    RecipientCounts { total, pending, reached, unreachable, cancelled, unknown, duplicates }
+}

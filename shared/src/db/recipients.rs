@@ -1,0 +1,147 @@
+//! Recipients as a plan's owner sees them. Acceptance and the job protocol write them.
+
+use std::collections::BTreeMap;
+
+use deadpool_postgres::GenericClient;
+use jiff::Timestamp;
+use tokio_postgres::Row;
+use tokio_postgres::types::Json;
+
+use super::Error;
+use crate::domain::{Channel, DeliveryStatus, Slot};
+
+/// What became of a recipient on one channel. `status` is as stored: pending covers queued and sending.
+#[derive(Debug, Clone)]
+pub struct OnChannel {
+    /// Tier and channel.
+    pub slot: Slot,
+    /// Status.
+    pub status: DeliveryStatus,
+    /// Why it ended so.
+    pub reason: Option<String>,
+    /// When it last changed.
+    pub at: Timestamp,
+}
+
+/// One person in a plan.
+#[derive(Debug, Clone)]
+pub struct Recipient {
+    /// Position, from 1.
+    pub no: i32,
+    /// The caller's name for the person.
+    pub key: Option<String>,
+    /// Display name.
+    pub name: Option<String>,
+    /// Address kind to address, in full.
+    pub addresses: BTreeMap<String, String>,
+    /// `pending`, `reached`, `unreachable`, `cancelled` or `unknown`.
+    pub reach: String,
+    /// Where they are on the ladder.
+    pub tier: i16,
+    /// Their deliveries in order of tier and channel; empty before expand.
+    pub channels: Vec<OnChannel>,
+    /// First proof of reading.
+    pub read_at: Option<Timestamp>,
+    /// Channel of that proof.
+    pub read_channel: Option<Channel>,
+    /// The option they chose.
+    pub answer: Option<String>,
+    /// Free text of "Other".
+    pub answer_text: Option<String>,
+    /// When they answered.
+    pub answered_at: Option<Timestamp>,
+}
+
+/// Which recipients are wanted; conditions combine.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// In this state.
+    pub reach: Option<&'static str>,
+    /// Only with a failed delivery.
+    pub failed: bool,
+    /// Only those who have, or have not, read it.
+    pub read: Option<bool>,
+    /// Only those who have, or have not, answered.
+    pub answered: Option<bool>,
+    /// With this in key or name, in any case.
+    pub text: Option<String>,
+}
+
+/// Matching recipients after position `after`, at most `limit`, out of at most `scan` rows read.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn page(
+    client: &impl GenericClient,
+    (tenant_id, plan_id, slots): (i64, i64, &[Slot]),
+    after: i32,
+    filter: &Filter,
+    (scan, limit): (i64, i64),
+) -> Result<Vec<Recipient>, Error> {
+    let statement = client.prepare_cached(include_str!("sql/recipients/page.sql")).await?;
+    let codes: Vec<i16> = slots.iter().map(|slot| slot.code()).collect();
+    let text = filter.text.as_ref().map(|text| text.to_lowercase());
+    let rows = client
+        .query(
+            &statement,
+            &[
+                &tenant_id,
+                &plan_id,
+                &codes,
+                &after,
+                &scan,
+                &limit,
+                &filter.reach,
+                &filter.failed,
+                &filter.read,
+                &filter.answered,
+                &text,
+            ],
+        )
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// The last position a scan of `scan` rows after `after` came to; `None` when it came to the end.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn page_end(
+    client: &impl GenericClient,
+    (tenant_id, plan_id): (i64, i64),
+    after: i32,
+    scan: i64,
+) -> Result<Option<i32>, Error> {
+    let statement = client.prepare_cached(include_str!("sql/recipients/page_end.sql")).await?;
+    let row = client.query_opt(&statement, &[&tenant_id, &plan_id, &after, &scan]).await?;
+    Ok(row.map(|row| row.get("no")))
+}
+
+fn read(row: &Row) -> Result<Recipient, Error> {
+    let Json(addresses) = row.get::<_, Json<BTreeMap<String, String>>>("addresses");
+    Ok(Recipient {
+        no: row.get("no"),
+        key: row.get("key"),
+        name: row.get("name"),
+        addresses,
+        reach: row.get("reach"),
+        tier: row.get("tier"),
+        channels: read_channels(row)?,
+        read_at: row.get("read_at"),
+        read_channel: row.get::<_, Option<i16>>("read_channel").map(Channel::from_code).transpose()?,
+        answer: row.get("answer"),
+        answer_text: row.get("answer_text"),
+        answered_at: row.get("answered_at"),
+    })
+}
+
+fn read_channels(row: &Row) -> Result<Vec<OnChannel>, Error> {
+    let (slots, statuses): (Vec<i16>, Vec<i16>) = (row.get("slots"), row.get("statuses"));
+    let (reasons, times): (Vec<Option<String>>, Vec<Timestamp>) = (row.get("reasons"), row.get("times"));
+    let columns = slots.into_iter().zip(statuses).zip(reasons).zip(times);
+    columns
+        .map(|(((slot, status), reason), at)| {
+            Ok(OnChannel { slot: Slot::from_code(slot)?, status: DeliveryStatus::from_code(status)?, reason, at })
+        })
+        .collect()
+}

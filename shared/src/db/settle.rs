@@ -1,0 +1,166 @@
+//! Settle: outcomes become states, in one synced commit. Step 9 of the job protocol, and late outcomes (step 11).
+
+use std::time::Duration;
+
+use deadpool_postgres::GenericClient;
+
+use super::Error;
+use crate::domain::outcome::Outcome;
+use crate::domain::settle::Fate;
+use crate::domain::{DeliveryStatus, Lane, Slot};
+
+/// A finished call.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// The plan.
+    pub plan_id: i64,
+    /// Its tenant.
+    pub tenant_id: i64,
+    /// Channel and tier.
+    pub slot: Slot,
+    /// Its lane.
+    pub lane: Lane,
+    /// First recipient of the call: with plan, slot and number the key of its attempt.
+    pub lo: i32,
+    /// Attempt number.
+    pub number: i16,
+    /// What to store; `None`: the call is forgotten (throttled, not started).
+    pub outcome: Option<Outcome>,
+    /// The provider's code.
+    pub code: Option<String>,
+    /// The provider's words.
+    pub detail: Option<String>,
+    /// The provider's id.
+    pub provider_ref: Option<String>,
+    /// What becomes of the deliveries.
+    pub fate: Fate,
+}
+
+/// The end of a claim.
+#[derive(Debug, Clone)]
+pub struct Release {
+    /// The job.
+    pub job: i64,
+    /// The claim's token.
+    pub token: i32,
+    /// What is left of it: these wait again, at the same attempt. Empty: the job is done and deleted.
+    pub rest: Vec<i32>,
+    /// How long the rest waits.
+    pub delay: Duration,
+    /// Choose the account again.
+    pub drop_account: bool,
+}
+
+/// What [`settle`] found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Positions (from 0) of calls whose attempt was no longer open: reclaimed meanwhile. See [`late`].
+    pub late: Vec<usize>,
+}
+
+/// Records finished calls and ends claims, in one statement and one synced commit. Ack the pointers after it.
+///
+/// Fenced: calls by their open attempt, releases by the claim's token; what was given away meanwhile is not touched.
+/// Retries become one new job for each old job and delay. Counters and finish follow by trigger.
+///
+/// # Errors
+/// [`Error`]; nothing is recorded. Try again until it succeeds: the provider has been called.
+pub async fn settle(client: &impl GenericClient, done: &[Done], releases: &[Release]) -> Result<Settled, Error> {
+    let statement = client.prepare_cached(include_str!("sql/settle/settle.sql")).await?;
+    let plans: Vec<i64> = done.iter().map(|d| d.plan_id).collect();
+    let slots: Vec<i16> = done.iter().map(|d| d.slot.code()).collect();
+    let los: Vec<i32> = done.iter().map(|d| d.lo).collect();
+    let numbers: Vec<i16> = done.iter().map(|d| d.number).collect();
+    let outcomes: Vec<Option<i16>> = done.iter().map(|d| d.outcome.map(Outcome::code)).collect();
+    let codes: Vec<Option<&str>> = done.iter().map(|d| d.code.as_deref()).collect();
+    let details: Vec<Option<&str>> = done.iter().map(|d| d.detail.as_deref()).collect();
+    let refs: Vec<Option<&str>> = done.iter().map(|d| d.provider_ref.as_deref()).collect();
+    let fates: Vec<(i16, Option<&'static str>, f64)> = done.iter().map(|d| fate_columns(d.fate)).collect();
+    let statuses: Vec<i16> = fates.iter().map(|f| f.0).collect();
+    let reasons: Vec<Option<&str>> = fates.iter().map(|f| f.1).collect();
+    let delays: Vec<f64> = fates.iter().map(|f| f.2).collect();
+    let tenants: Vec<i64> = done.iter().map(|d| d.tenant_id).collect();
+    let lanes: Vec<i16> = done.iter().map(|d| d.lane.code()).collect();
+    let jobs: Vec<i64> = releases.iter().map(|r| r.job).collect();
+    let tokens: Vec<i32> = releases.iter().map(|r| r.token).collect();
+    let rests: Vec<Option<String>> =
+        releases.iter().map(|r| (!r.rest.is_empty()).then(|| array_text(&r.rest))).collect();
+    let waits: Vec<f64> = releases.iter().map(|r| r.delay.as_secs_f64() * 1000.0).collect();
+    let drops: Vec<bool> = releases.iter().map(|r| r.drop_account).collect();
+    let rows = client
+        .query(
+            &statement,
+            &[
+                &plans, &slots, &los, &numbers, &outcomes, &codes, &details, &refs, &statuses, &reasons, &delays,
+                &tenants, &lanes, &jobs, &tokens, &rests, &waits, &drops,
+            ],
+        )
+        .await?;
+    let late = rows.iter().filter_map(|row| usize::try_from(row.get::<_, i64>(0) - 1).ok()).collect();
+    Ok(Settled { late })
+}
+
+/// Records the truth about a call that was given up as unknown meanwhile; `true` when it changed the delivery.
+///
+/// The truth wins where nothing newer was sent: `unknown -> sent|failed`, and a resend not yet marked is dropped.
+/// Otherwise the message went out twice, which the caller counts.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn late(client: &impl GenericClient, done: &Done) -> Result<bool, Error> {
+    let Fate::Final(status @ (DeliveryStatus::Sent | DeliveryStatus::Failed), _) = done.fate else { return Ok(true) };
+    let (_, reason, _) = fate_columns(done.fate);
+    let statement = client.prepare_cached(include_str!("sql/settle/late.sql")).await?;
+    let outcome = done.outcome.map(Outcome::code);
+    let row = client
+        .query_one(
+            &statement,
+            &[
+                &done.plan_id,
+                &done.slot.code(),
+                &done.lo,
+                &done.number,
+                &status.code(),
+                &reason,
+                &outcome,
+                &done.code,
+                &done.detail,
+                &done.provider_ref,
+            ],
+        )
+        .await?;
+    Ok(row.get::<_, i64>(0) > 0)
+}
+
+/// Takes an account out of use: its provider says that it, not the message, is at fault.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn account_down(client: &impl GenericClient, account: i64, reason: &str) -> Result<bool, Error> {
+    let statement = client.prepare_cached(include_str!("sql/settle/account_down.sql")).await?;
+    Ok(client.execute(&statement, &[&account, &reason]).await? == 1)
+}
+
+/// Puts an account that was down back into use: a call went through.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn account_up(client: &impl GenericClient, account: i64) -> Result<bool, Error> {
+    let statement = client.prepare_cached(include_str!("sql/settle/account_up.sql")).await?;
+    Ok(client.execute(&statement, &[&account]).await? == 1)
+}
+
+/// Status, reason and delay in ms as the statement wants them; a put-back moves no delivery and is marked by status -1.
+fn fate_columns(fate: Fate) -> (i16, Option<&'static str>, f64) {
+    match fate {
+        Fate::Final(status, reason) => (status.code(), reason.map(|r| r.as_str()), 0.0),
+        Fate::Retry(delay) => (DeliveryStatus::Pending.code(), None, delay.as_secs_f64() * 1000.0),
+        Fate::PutBack(delay) => (-1, None, delay.as_secs_f64() * 1000.0),
+    }
+}
+
+/// `{1,2,3}`: a list inside a list of parameters (SQL arrays of arrays would have to be rectangular).
+pub(super) fn array_text(nos: &[i32]) -> String {
+    let words: Vec<String> = nos.iter().map(i32::to_string).collect();
+    format!("{{{}}}", words.join(","))
+}

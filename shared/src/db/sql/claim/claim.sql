@@ -1,0 +1,48 @@
+-- Claims jobs, opens the attempts of their first calls, and returns the work, one row a job.
+-- $1 job ids, $2 calls to mark, $3 recipients a call (parallel arrays), $4 incarnation, $5 backstop in ms.
+-- Locks plainly, in id order: SKIP LOCKED could skip a row that admission has just marked, and ack its only pointer.
+-- A job that changed between this statement's snapshot and its lock is left alone: its deliveries would be read as they
+-- were before the change. It becomes due again by itself.
+WITH want AS MATERIALIZED (
+    SELECT * FROM unnest($1::bigint[], $2::integer[], $3::integer[]) AS w(id, calls, batch)
+), seen AS MATERIALIZED (
+    SELECT j.id, j.token, j.due_at FROM job j WHERE j.id = ANY($1)
+), locked AS MATERIALIZED (
+    SELECT j.id FROM seen s JOIN job j ON j.id = s.id
+     WHERE j.kind = 1 AND j.state < 2 AND j.token = s.token AND j.due_at = s.due_at ORDER BY j.id FOR UPDATE OF j
+), taken AS MATERIALIZED (
+    UPDATE job j
+       SET state = 2, token = j.token + 1, incarnation_id = $4, claims = j.claims + 1, publishes = 0,
+           due_at = now() + $5::double precision * interval '1 ms'
+      FROM locked l, plan p, account a, worker_incarnation w
+     WHERE j.id = l.id AND p.id = j.plan_id AND p.status = 4 AND p.expires_at > now()
+       AND a.id = j.account_id AND a.enabled AND a.deleted_at IS NULL
+       AND w.id = $4 AND w.ended_at IS NULL
+    RETURNING j.id, j.token, j.plan_id, j.tenant_id, j.slot, j.lane, j.attempt, j.lo, j.hi, j.members, a.id AS account_id, a.version AS account_version,
+              p.created_at, p.on_unknown, p.title, p.content, p.metadata, p.acknowledgement, p.traceparent, coalesce(p.send_at, p.created_at) AS due_since
+), work AS MATERIALIZED (
+    SELECT t.id, d.no, r.key, r.name, r.addresses ->> address_kind(t.slot & 15) AS address, r.variables,
+           (row_number() OVER (PARTITION BY t.id ORDER BY d.no) - 1) / w.batch AS call, w.calls
+      FROM taken t
+      JOIN want w ON w.id = t.id
+      JOIN delivery d ON d.plan_id = t.plan_id AND d.slot = t.slot AND d.no BETWEEN t.lo AND t.hi
+                     AND d.status = 0 AND d.attempt = t.attempt AND (t.members IS NULL OR d.no = ANY(t.members))
+      JOIN recipient r ON r.plan_id = d.plan_id AND r.no = d.no
+), opened AS (
+    INSERT INTO attempt (plan_id, slot, lo, number, hi, members, job_id, incarnation_id, account_id)
+    SELECT t.plan_id, t.slot, min(k.no), t.attempt, max(k.no),
+           CASE WHEN max(k.no) - min(k.no) + 1 <> count(*) THEN array_agg(k.no ORDER BY k.no) END, t.id, $4, t.account_id
+      FROM work k JOIN taken t ON t.id = k.id
+     WHERE k.call < k.calls
+     GROUP BY t.plan_id, t.slot, t.attempt, t.id, t.account_id, k.call
+)
+SELECT t.*,
+       coalesce(array_agg(k.no ORDER BY k.no) FILTER (WHERE k.no IS NOT NULL), '{}') AS nos,
+       coalesce(array_agg(k.key ORDER BY k.no) FILTER (WHERE k.no IS NOT NULL), '{}') AS keys,
+       coalesce(array_agg(k.name ORDER BY k.no) FILTER (WHERE k.no IS NOT NULL), '{}') AS names,
+       coalesce(array_agg(k.address ORDER BY k.no) FILTER (WHERE k.no IS NOT NULL), '{}') AS addresses,
+       coalesce(array_agg(k.variables ORDER BY k.no) FILTER (WHERE k.no IS NOT NULL), '{}') AS variables,
+       count(k.no) FILTER (WHERE k.call < k.calls) AS marked
+  FROM taken t LEFT JOIN work k ON k.id = t.id
+ GROUP BY t.id, t.token, t.plan_id, t.tenant_id, t.slot, t.lane, t.attempt, t.lo, t.hi, t.members, t.account_id, t.account_version,
+          t.created_at, t.on_unknown, t.title, t.content, t.metadata, t.acknowledgement, t.traceparent, t.due_since

@@ -1,0 +1,20 @@
+-- Opens attempts for further calls of claimed jobs; returns the position (from 1) of those that may go out.
+-- $1 job ids, $2 tokens, $3 members as array text (parallel arrays), $4 incarnation.
+-- FOR SHARE: reclaim and recall must see this mark, or this mark them.
+WITH want AS MATERIALIZED (
+    SELECT ord, job_id, token, members::integer[] AS members
+      FROM unnest($1::bigint[], $2::integer[], $3::text[]) WITH ORDINALITY AS w(job_id, token, members, ord)
+), held AS MATERIALIZED (
+    SELECT j.id, j.token, j.plan_id, j.slot, j.attempt, j.account_id
+      FROM job j WHERE j.id = ANY($1) AND j.state = 2 AND j.incarnation_id = $4 ORDER BY j.id FOR SHARE
+), opened AS (
+    INSERT INTO attempt (plan_id, slot, lo, number, hi, members, job_id, incarnation_id, account_id)
+    SELECT h.plan_id, h.slot, w.members[1], h.attempt, w.members[cardinality(w.members)],
+           CASE WHEN w.members[cardinality(w.members)] - w.members[1] + 1 <> cardinality(w.members) THEN w.members END,
+           h.id, $4, h.account_id
+      FROM want w
+      JOIN held h ON h.id = w.job_id AND h.token = w.token
+      JOIN plan p ON p.id = h.plan_id AND p.status = 4 AND p.expires_at > now()
+    RETURNING job_id, lo
+)
+SELECT w.ord FROM want w JOIN opened o ON o.job_id = w.job_id AND o.lo = w.members[1]

@@ -1,0 +1,15 @@
+-- Ids of a tenant's plans, newest first, out of at most $6 rows read, so that a rare match costs no endless scan.
+-- $1 tenant, $2 ids below this one, $3 status or NULL, $4 lower-case part of title or reference or NULL,
+-- $5 created after or NULL, $6 most rows read, $7 most ids.
+SELECT scan.id
+FROM (
+    SELECT id, status, title, reference, created_at FROM plan
+    WHERE tenant_id = $1 AND id < $2
+    ORDER BY id DESC
+    LIMIT $6
+) scan
+WHERE ($3::smallint IS NULL OR status = $3)
+  AND ($4::text IS NULL OR strpos(lower(title), $4) > 0 OR strpos(lower(reference), $4) > 0)
+  AND ($5::timestamptz IS NULL OR created_at > $5)
+ORDER BY scan.id DESC
+LIMIT $7

@@ -1,0 +1,36 @@
+-- Plans with their counts, in the order asked for; ids of other tenants give no row.
+-- $1 tenant, $2 plan ids.
+--
+-- queued: pending deliveries whose job is in the broker or claimed, those being sent included. A published job has all
+-- its deliveries before it; a claimed one is counted by key range, and there are only as many as workers hold.
+-- sending: deliveries under an open attempt of a claimed job.
+-- people: only plans with several slots keep a state per recipient; with one slot the delivery counters say it all.
+SELECT p.id, p.created_at, p.status, p.lane, p.on_unknown, p.slots, p.send_at, p.expires_at, p.started_at, p.finished_at,
+       p.n_recipients, p.n_duplicates, p.n_open, p.n_deliveries, p.n_sent, p.n_delivered, p.n_failed, p.n_unknown,
+       p.n_suppressed, p.n_cancelled, p.n_expired, p.title, p.reference, p.acknowledgement, p.metadata,
+       work.queued, work.sending, people.reached, people.unreachable, people.cancelled, people.unknown
+FROM unnest($2::bigint[]) WITH ORDINALITY AS wanted (id, rank)
+JOIN plan p ON p.id = wanted.id AND p.tenant_id = $1
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(CASE WHEN j.state = 1 THEN j.units ELSE claimed.pending END), 0)::bigint AS queued,
+           coalesce(sum(claimed.sending), 0)::bigint AS sending
+    FROM job j
+    CROSS JOIN LATERAL (
+        SELECT (SELECT count(*) FROM delivery d
+                WHERE j.state = 2 AND d.plan_id = p.id AND d.slot = j.slot AND d.no BETWEEN j.lo AND j.hi
+                  AND d.status = 0 AND d.attempt = j.attempt AND (j.members IS NULL OR d.no = ANY (j.members))) AS pending,
+               (SELECT sum(coalesce(cardinality(a.members), a.hi - a.lo + 1)) FROM attempt a
+                WHERE j.state = 2 AND a.plan_id = p.id AND a.slot = j.slot AND a.lo BETWEEN j.lo AND j.hi
+                  AND a.number = j.attempt AND a.job_id = j.id AND a.ended_at IS NULL) AS sending
+    ) claimed
+    WHERE j.plan_id = p.id AND j.kind = 1 AND j.state IN (1, 2)
+) work
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE r.best IN (3, 4)) AS reached,
+           count(*) FILTER (WHERE r.open = 0 AND r.best IN (5, 7)) AS unreachable,
+           count(*) FILTER (WHERE r.open = 0 AND r.best IN (8, 9)) AS cancelled,
+           count(*) FILTER (WHERE r.open = 0 AND r.best = 6) AS unknown
+    FROM recipient r
+    WHERE cardinality(p.slots) > 1 AND r.plan_id = p.id
+) people
+ORDER BY wanted.rank

@@ -1,0 +1,40 @@
+-- Recipients of a plan in order, with what became of each on every channel. At most $5 rows are read.
+-- $1 tenant, $2 plan, $3 the plan's slots, $4 recipients after this one, $5 most rows read, $6 most rows,
+-- $7 reach (pending, reached, unreachable, cancelled, unknown) or NULL, $8 only with a failed delivery, $9 read or not, or NULL,
+-- $10 answered or not, or NULL, $11 lower-case part of key or name, or NULL.
+WITH scan AS MATERIALIZED (
+    SELECT no, key, name, addresses, tier, read_at, read_channel, answer, answer_text, answered_at
+    FROM recipient
+    WHERE plan_id = $2 AND no > $4 AND EXISTS (SELECT FROM plan WHERE id = $2 AND tenant_id = $1)
+    ORDER BY no
+    LIMIT $5
+)
+SELECT s.no, s.key, s.name, s.addresses, s.tier, s.read_at, s.read_channel, s.answer, s.answer_text, s.answered_at,
+       d.slots, d.statuses, d.reasons, d.times, state.reach
+FROM scan s
+CROSS JOIN LATERAL (
+    SELECT count(*) AS made,
+           coalesce(array_agg(x.slot ORDER BY x.slot), '{}') AS slots,
+           coalesce(array_agg(x.status ORDER BY x.slot), '{}') AS statuses,
+           coalesce(array_agg(x.reason ORDER BY x.slot), '{}') AS reasons,
+           coalesce(array_agg(x.updated_at ORDER BY x.slot), '{}') AS times,
+           bool_or(x.status IN (3, 4)) AS reached, bool_or(x.status = 0) AS open, bool_or(x.status = 5) AS failed,
+           bool_or(x.status = 6) AS unknown, bool_or(x.status IN (8, 9)) AS cancelled
+    FROM unnest($3::smallint[]) AS w (slot)
+    JOIN delivery x ON x.plan_id = $2 AND x.slot = w.slot AND x.no = s.no
+) d
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN d.reached THEN 'reached'
+        WHEN d.open OR d.made < cardinality($3) THEN 'pending'
+        WHEN d.unknown THEN 'unknown'
+        WHEN d.cancelled THEN 'cancelled'
+        ELSE 'unreachable' END AS reach
+) state
+WHERE ($7::text IS NULL OR state.reach = $7)
+  AND (NOT $8::boolean OR d.failed)
+  AND ($9::boolean IS NULL OR (s.read_at IS NOT NULL) = $9)
+  AND ($10::boolean IS NULL OR (s.answered_at IS NOT NULL) = $10)
+  AND ($11::text IS NULL OR strpos(lower(s.key), $11) > 0 OR strpos(lower(s.name), $11) > 0)
+ORDER BY s.no
+LIMIT $6

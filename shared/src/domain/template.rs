@@ -1,0 +1,205 @@
+//! Message templates: compiled when a plan is accepted, rendered per recipient by the worker.
+//!
+//! Strict: an unknown variable is an error, found at acceptance by comparing [`Compiled::variables`] with what each
+//! recipient brings. Text is not escaped, HTML is. Fuel and an output limit bound what a hostile template can do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use serde_json::{Map, Value};
+
+use super::Content;
+
+/// Instructions one rendering may execute; a 10,000-character text with a few loops needs some thousands.
+const FUEL: u64 = 50_000;
+/// Characters one rendered field may have.
+const MAX_RENDERED: usize = 100_000;
+
+/// What is wrong with a template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct TemplateProblem {
+    /// The field: `subject`, `text`, `html` or `link`.
+    pub field: &'static str,
+    /// What is wrong and where (line and column).
+    pub detail: String,
+}
+
+/// A message ready to be rendered for anybody.
+#[derive(Debug)]
+pub struct Compiled {
+    env: Environment<'static>,
+    fields: Vec<&'static str>,
+    /// Fields without any template syntax, rendered once and for all.
+    fixed: BTreeMap<&'static str, String>,
+    variables: BTreeSet<String>,
+}
+
+/// A message for one recipient.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rendered {
+    /// Subject or title.
+    pub subject: String,
+    /// Plain text.
+    pub text: Option<String>,
+    /// HTML.
+    pub html: Option<String>,
+    /// URL.
+    pub link: Option<String>,
+}
+
+/// Compiles `content`; `title` is the subject where it has none.
+///
+/// # Errors
+/// All [`TemplateProblem`]s at once, each with line and column.
+pub fn compile(content: &Content, title: &str) -> Result<Compiled, Vec<TemplateProblem>> {
+    let mut env = Environment::new();
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.set_fuel(Some(FUEL));
+    env.set_recursion_limit(20);
+    env.set_auto_escape_callback(|name| if name == "html" { AutoEscape::Html } else { AutoEscape::None });
+    let sources = [
+        ("subject", Some(content.subject.as_deref().unwrap_or(title))),
+        ("text", content.text.as_deref()),
+        ("html", content.html.as_deref()),
+        ("link", content.link.as_deref()),
+    ];
+    let mut compiled =
+        Compiled { env, fields: Vec::new(), fixed: BTreeMap::new(), variables: BTreeSet::new() };
+    let mut problems = Vec::new();
+    for (field, source) in sources {
+        let Some(source) = source else { continue };
+        if let Err(problem) = compiled.add(field, source) {
+            problems.push(problem);
+        }
+    }
+    if problems.is_empty() { Ok(compiled) } else { Err(problems) }
+}
+
+impl Compiled {
+    fn add(&mut self, field: &'static str, source: &str) -> Result<(), TemplateProblem> {
+        self.fields.push(field);
+        if !source.contains("{{") && !source.contains("{%") && !source.contains("{#") {
+            self.fixed.insert(field, source.to_owned());
+            return Ok(());
+        }
+        self.env.add_template_owned(field, source.to_owned()).map_err(|error| problem(field, source, &error))?;
+        let template = self.env.get_template(field).map_err(|error| problem(field, source, &error))?;
+        self.variables.extend(template.undeclared_variables(false));
+        Ok(())
+    }
+
+    /// Top-level variable names it uses, `name` included.
+    #[must_use]
+    pub fn variables(&self) -> &BTreeSet<String> {
+        &self.variables
+    }
+
+    /// Whether everybody gets the same.
+    #[must_use]
+    pub fn is_general(&self) -> bool {
+        self.variables.is_empty() && self.fixed.len() == self.fields.len()
+    }
+
+    /// Renders it for one recipient. `name` is always available, empty when the recipient has none;
+    /// a variable called `name` wins over it.
+    ///
+    /// # Errors
+    /// A [`TemplateProblem`]: permanent for this recipient (a variable of the wrong shape, too long a result).
+    pub fn render(
+        &self,
+        name: Option<&str>,
+        variables: Option<&Map<String, Value>>,
+    ) -> Result<Rendered, TemplateProblem> {
+        let mut context: BTreeMap<&str, minijinja::Value> = BTreeMap::new();
+        if !self.is_general() {
+            context.insert("name", name.unwrap_or("").into());
+            for (key, value) in variables.into_iter().flatten() {
+                context.insert(key, minijinja::Value::from(minijinja::value::Serde(value)));
+            }
+        }
+        Ok(Rendered {
+            subject: self.field("subject", &context)?.unwrap_or_default(),
+            text: self.field("text", &context)?,
+            html: self.field("html", &context)?,
+            link: self.field("link", &context)?,
+        })
+    }
+
+    fn field(
+        &self,
+        field: &'static str,
+        context: &BTreeMap<&str, minijinja::Value>,
+    ) -> Result<Option<String>, TemplateProblem> {
+        if let Some(fixed) = self.fixed.get(field) {
+            return Ok(Some(fixed.clone()));
+        }
+        let Ok(template) = self.env.get_template(field) else { return Ok(None) };
+        let text = template.render(context).map_err(|error| problem(field, template.source(), &error))?;
+        if text.len() > MAX_RENDERED {
+            let detail = format!("the rendered {field} has more than {MAX_RENDERED} bytes: shorten the template");
+            return Err(TemplateProblem { field, detail });
+        }
+        Ok(Some(text))
+    }
+}
+
+fn problem(field: &'static str, source: &str, error: &minijinja::Error) -> TemplateProblem {
+    let place = match (error.line(), error.range()) {
+        (Some(line), Some(range)) => {
+            let before = source.get(..range.start).unwrap_or("");
+            let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+            format!(" at line {line}, column {column}")
+        }
+        (Some(line), None) => format!(" at line {line}"),
+        _ => String::new(),
+    };
+    let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    TemplateProblem { field, detail: format!("{what}{place}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(source: &str) -> Content {
+        Content { text: Some(source.into()), ..Content::default() }
+    }
+
+    #[test]
+    fn variables_may_have_chinese_names() {
+        let compiled = compile(&text("你好 {{ name }}，房间 {{ 房间 }}"), "t").unwrap();
+        assert_eq!(compiled.variables().iter().collect::<Vec<_>>(), ["name", "房间"]);
+        let vars = serde_json::json!({"房间": "301"});
+        let rendered = compiled.render(Some("李雷"), vars.as_object()).unwrap();
+        assert_eq!(rendered.text.unwrap(), "你好 李雷，房间 301");
+    }
+
+    #[test]
+    fn html_is_escaped_and_text_is_not() {
+        let content = Content { html: Some("<b>{{ name }}</b>".into()), ..text("{{ name }}") };
+        let rendered = compile(&content, "t").unwrap().render(Some("<i>"), None).unwrap();
+        assert_eq!(rendered.html.unwrap(), "<b>&lt;i&gt;</b>");
+        assert_eq!(rendered.text.unwrap(), "<i>");
+    }
+
+    #[test]
+    fn a_wrong_template_says_where() {
+        let problems = compile(&text("line one\nhello {{ name"), "t").unwrap_err();
+        assert_eq!(problems[0].field, "text");
+        assert!(problems[0].detail.contains("line 2"), "{}", problems[0].detail);
+    }
+
+    #[test]
+    fn a_missing_variable_and_an_endless_loop_are_errors() {
+        assert!(compile(&text("{{ room }}"), "t").unwrap().render(None, None).is_err());
+        let endless = text("{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}");
+        assert!(compile(&endless, "t").unwrap().render(None, None).is_err());
+    }
+
+    #[test]
+    fn what_has_no_syntax_is_general() {
+        assert!(compile(&text("a { b } c"), "t").unwrap().is_general());
+        assert!(!compile(&text("{{ 1 }}"), "t").unwrap().is_general());
+    }
+}
