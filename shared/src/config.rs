@@ -43,6 +43,11 @@ impl Env {
         self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Overrides a value, as a command line flag does.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.values.insert(name.to_owned(), value.to_owned());
+    }
+
     /// A value that must be there; `hint` says what to set it to.
     pub fn required(&mut self, name: &str, hint: &str) -> String {
         match self.get(name) {

@@ -5,6 +5,7 @@
 //! `ops` (health and metrics over HTTP). `lifecycle` and `reconnect` stand alone. `tests/layers.rs` checks it.
 
 pub mod amqp;
+pub mod batch;
 pub mod config;
 pub mod db;
 pub mod domain;

@@ -1,1 +1,124 @@
-//! Herald.
+//! The worker: pointer in, provider called, outcome out.
+//!
+//! `intake` takes pointers from the queues, `runner` carries one job through claim, calls and settle, `batches` puts the
+//! claims, marks and outcomes of all running jobs into few statements, `accounts` holds drivers and their capacity,
+//! `lease` keeps this run alive in the eyes of the dispatchers. Nothing is held that cannot be lost: a worker killed at any
+//! instruction leaves open attempts, which become `unknown`, and claimed jobs, which are given back.
+
+mod accounts;
+mod batches;
+mod config;
+mod intake;
+mod lease;
+mod messages;
+mod metrics;
+mod outcome;
+mod runner;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use herald_channels::{Deps, NetPolicy};
+use herald_shared::amqp::{self, Topology};
+use herald_shared::db::{self, Hot, Pool, PoolSize};
+use herald_shared::lifecycle::Process;
+use herald_shared::ops::{self, Ops};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use accounts::Accounts;
+use batches::Batches;
+pub use config::{Config, Flags};
+use lease::Lease;
+use messages::Messages;
+use metrics::Metrics;
+
+/// What every lane of this worker shares.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) accounts: Accounts,
+    pub(crate) messages: Messages,
+    pub(crate) lease: Arc<Lease>,
+    pub(crate) metrics: Metrics,
+    /// Jobs in work here: a second pointer to one of them is dropped.
+    pub(crate) running: Mutex<HashSet<i64>>,
+    pub(crate) stop: CancellationToken,
+}
+
+/// One lane: its own connections and batches, so that urgent work never waits behind bulk.
+pub(crate) struct LaneContext {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) pool: Pool,
+    pub(crate) batches: Batches,
+}
+
+/// A built worker, bound to its port, not yet running.
+pub struct Worker {
+    config: Config,
+    pool: Pool,
+    ops: Ops,
+    listener: TcpListener,
+}
+
+impl Worker {
+    /// Binds the port and prepares the pool; connects to nothing yet.
+    ///
+    /// # Errors
+    /// When the port is taken or a URL cannot be read.
+    pub async fn build(config: Config) -> anyhow::Result<Self> {
+        let pool = db::connect(&config.common.database_url, PoolSize(4), Hot::Yes)?;
+        let listener = TcpListener::bind(config.listen).await?;
+        let ops = Ops::new().database(pool.clone());
+        Ok(Worker { config, pool, ops, listener })
+    }
+
+    /// Starts everything under `process`.
+    pub fn spawn(self, process: &mut Process) {
+        if let Ok(address) = self.listener.local_addr() {
+            tracing::info!(%address, "herald-worker serves /healthz, /readyz and /metrics");
+        }
+        let stop = process.stop();
+        let metrics = Metrics::register(&self.ops.registry);
+        let lease = Arc::new(Lease::new(self.config.timings.lease));
+        let (url, topology) = (self.config.common.amqp_url.clone(), Topology::new(&self.config.common.queue_prefix));
+        let net = Arc::new(NetPolicy::new(self.config.common.allow_nets.clone()));
+        let accounts = Accounts::new(Deps { pool: self.pool.clone(), net });
+        let (lanes, prefetch) = (self.config.lanes.clone(), self.config.prefetch);
+        let shared = Arc::new(Shared {
+            accounts,
+            messages: Messages::default(),
+            lease: lease.clone(),
+            metrics,
+            running: Mutex::default(),
+            stop: stop.clone(),
+            config: self.config,
+        });
+        let drained = CancellationToken::new();
+        // Cancelled when the last intake has ended, i.e. when every job in hand is recorded.
+        let guard = Arc::new(drained.clone().drop_guard());
+        let ops = self.ops.check("lease", ops::Needed::Required, lease.check());
+        process.spawn("ops", ops::serve(self.listener, ops.router(), stop.clone()));
+        for lane in lanes {
+            let context = lane_context(process, &shared);
+            for &channel in &shared.config.channels {
+                let (sink, messages) = mpsc::channel(prefetch.into());
+                let queue = topology.jobs(channel, lane);
+                let consume = amqp::consume(url.clone(), topology.clone(), queue, prefetch, sink, stop.clone(), drained.clone());
+                process.spawn("consume", consume);
+                process.spawn("intake", intake::run(context.clone(), messages, guard.clone()));
+            }
+        }
+        process.spawn("lease", lease::run(lease, self.pool, drained));
+    }
+}
+
+fn lane_context(process: &mut Process, shared: &Arc<Shared>) -> Arc<LaneContext> {
+    let url = &shared.config.common.database_url;
+    let pool = db::connect(url, PoolSize(6), Hot::Yes).expect("the same URL made a pool before");
+    let (batches, tasks) = Batches::new(pool.clone(), shared.clone());
+    for (name, task) in tasks {
+        process.spawn(name, task);
+    }
+    Arc::new(LaneContext { shared: shared.clone(), pool, batches })
+}

@@ -86,7 +86,8 @@ pub struct Member {
 /// Claims jobs and marks their first calls, in one synced commit. One statement, its own transaction.
 ///
 /// A job that does not come back was claimed, finished, recalled, expired, or has lost its account: ack and forget.
-/// Repeatable: a claimed job is not claimed again before its lease ends.
+/// `again` repeats a claim whose answer was lost: jobs this run holds already are returned too, so none of `wants` may be
+/// in work here.
 ///
 /// # Errors
 /// [`Error`]; nothing is claimed, or the answer was lost after the commit (then the lease's end gives it back).
@@ -95,13 +96,14 @@ pub async fn claim(
     incarnation: i64,
     backstop: Duration,
     wants: &[Want],
+    again: bool,
 ) -> Result<Vec<Claimed>, Error> {
     let statement = client.prepare_cached(include_str!("sql/claim/claim.sql")).await?;
     let jobs: Vec<i64> = wants.iter().map(|w| w.job).collect();
     let calls: Vec<i32> = wants.iter().map(|w| w.calls).collect();
     let batches: Vec<i32> = wants.iter().map(|w| w.batch).collect();
     let backstop_ms = backstop.as_secs_f64() * 1000.0;
-    let rows = client.query(&statement, &[&jobs, &calls, &batches, &incarnation, &backstop_ms]).await?;
+    let rows = client.query(&statement, &[&jobs, &calls, &batches, &incarnation, &backstop_ms, &again]).await?;
     rows.iter().map(claimed).collect()
 }
 
@@ -162,8 +164,10 @@ pub struct Mark {
 ///
 /// `false`: the claim was lost, or the plan was recalled, paused or has expired. Nothing may be sent then.
 ///
+/// Repeatable when the answer was lost.
+///
 /// # Errors
-/// [`Error`]; treat every call as not marked, unless the connection broke (then the lease's end settles it as unknown).
+/// [`Error`]; nothing may be sent. Try again, else the marks may stay open until the lease ends.
 pub async fn mark(client: &impl GenericClient, incarnation: i64, marks: &[Mark]) -> Result<Vec<bool>, Error> {
     let statement = client.prepare_cached(include_str!("sql/claim/mark.sql")).await?;
     let jobs: Vec<i64> = marks.iter().map(|m| m.job).collect();

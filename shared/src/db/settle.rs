@@ -7,7 +7,7 @@ use deadpool_postgres::GenericClient;
 use super::Error;
 use crate::domain::outcome::Outcome;
 use crate::domain::settle::Fate;
-use crate::domain::{DeliveryStatus, Lane, Slot};
+use crate::domain::{Class, DeliveryStatus, Lane, Slot};
 
 /// A finished call.
 #[derive(Debug, Clone)]
@@ -34,6 +34,12 @@ pub struct Done {
     pub provider_ref: Option<String>,
     /// What becomes of the deliveries.
     pub fate: Fate,
+    /// Deliveries in the call, for the counters.
+    pub width: usize,
+    /// Provider label, for the counters.
+    pub provider: &'static str,
+    /// Why it failed, for the counters.
+    pub class: Option<Class>,
 }
 
 /// The end of a claim.
@@ -100,10 +106,11 @@ pub async fn settle(client: &impl GenericClient, done: &[Done], releases: &[Rele
     Ok(Settled { late })
 }
 
-/// Records the truth about a call that was given up as unknown meanwhile; `true` when it changed the delivery.
+/// Records the truth about a call that was given up as unknown meanwhile. `false`: it came too late, a newer attempt
+/// is on its way, and the message went out (or will go out) twice; the caller counts it.
 ///
 /// The truth wins where nothing newer was sent: `unknown -> sent|failed`, and a resend not yet marked is dropped.
-/// Otherwise the message went out twice, which the caller counts.
+/// A call recorded before (the answer to that commit was lost) is `true`.
 ///
 /// # Errors
 /// [`Error`] of the database.
@@ -129,7 +136,7 @@ pub async fn late(client: &impl GenericClient, done: &Done) -> Result<bool, Erro
             ],
         )
         .await?;
-    Ok(row.get::<_, i64>(0) > 0)
+    Ok(row.get(0))
 }
 
 /// Takes an account out of use: its provider says that it, not the message, is at fault.

@@ -1,5 +1,6 @@
 -- Claims jobs, opens the attempts of their first calls, and returns the work, one row a job.
--- $1 job ids, $2 calls to mark, $3 recipients a call (parallel arrays), $4 incarnation, $5 backstop in ms.
+-- $1 job ids, $2 calls to mark, $3 recipients a call (parallel arrays), $4 incarnation, $5 backstop in ms, $6 again: the answer to
+-- an earlier try was lost, so jobs this run holds already count as free (the caller has none of them in work).
 -- Locks plainly, in id order: SKIP LOCKED could skip a row that admission has just marked, and ack its only pointer.
 -- A job that changed between this statement's snapshot and its lock is left alone: its deliveries would be read as they
 -- were before the change. It becomes due again by itself.
@@ -9,7 +10,7 @@ WITH want AS MATERIALIZED (
     SELECT j.id, j.token, j.due_at FROM job j WHERE j.id = ANY($1)
 ), locked AS MATERIALIZED (
     SELECT j.id FROM seen s JOIN job j ON j.id = s.id
-     WHERE j.kind = 1 AND j.state < 2 AND j.token = s.token AND j.due_at = s.due_at ORDER BY j.id FOR UPDATE OF j
+     WHERE j.kind = 1 AND (j.state < 2 OR ($6 AND j.incarnation_id = $4)) AND j.token = s.token AND j.due_at = s.due_at ORDER BY j.id FOR UPDATE OF j
 ), taken AS MATERIALIZED (
     UPDATE job j
        SET state = 2, token = j.token + 1, incarnation_id = $4, claims = j.claims + 1, publishes = 0,
@@ -35,6 +36,8 @@ WITH want AS MATERIALIZED (
       FROM work k JOIN taken t ON t.id = k.id
      WHERE k.call < k.calls
      GROUP BY t.plan_id, t.slot, t.attempt, t.id, t.account_id, k.call
+    ON CONFLICT (plan_id, slot, lo, number) DO UPDATE SET started_at = now()
+     WHERE attempt.ended_at IS NULL AND attempt.job_id = excluded.job_id AND attempt.incarnation_id = excluded.incarnation_id
 )
 SELECT t.*,
        coalesce(array_agg(k.no ORDER BY k.no) FILTER (WHERE k.no IS NOT NULL), '{}') AS nos,

@@ -1,5 +1,6 @@
 -- Opens attempts for further calls of claimed jobs; returns the position (from 1) of those that may go out.
 -- $1 job ids, $2 tokens, $3 members as array text (parallel arrays), $4 incarnation.
+-- Repeatable when the answer was lost: an attempt this run has open already counts as opened.
 -- FOR SHARE: reclaim and recall must see this mark, or this mark them.
 WITH want AS MATERIALIZED (
     SELECT ord, job_id, token, members::integer[] AS members
@@ -15,6 +16,8 @@ WITH want AS MATERIALIZED (
       FROM want w
       JOIN held h ON h.id = w.job_id AND h.token = w.token
       JOIN plan p ON p.id = h.plan_id AND p.status = 4 AND p.expires_at > now()
+    ON CONFLICT (plan_id, slot, lo, number) DO UPDATE SET started_at = now()
+     WHERE attempt.ended_at IS NULL AND attempt.job_id = excluded.job_id AND attempt.incarnation_id = excluded.incarnation_id
     RETURNING job_id, lo
 )
 SELECT w.ord FROM want w JOIN opened o ON o.job_id = w.job_id AND o.lo = w.members[1]

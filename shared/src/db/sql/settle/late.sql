@@ -1,4 +1,4 @@
--- The truth about a call that was given up as unknown. Returns how many deliveries it changed.
+-- The truth about a call that was given up as unknown. Returns whether it could be used, or had been recorded before.
 -- $1 plan, $2 slot, $3 lo, $4 number, $5 status (3 sent, 5 failed), $6 reason, $7 outcome, $8 code, $9 detail, $10 provider ref.
 WITH corrected AS (
     UPDATE attempt SET outcome = coalesce($7, outcome), code = $8, detail = $9, provider_ref = $10
@@ -16,4 +16,6 @@ WITH corrected AS (
                                    AND n.lo BETWEEN d.no - 999 AND d.no AND n.hi >= d.no AND (n.members IS NULL OR d.no = ANY(n.members)))))
     RETURNING d.no
 )
-SELECT count(*) FROM moved
+-- Read with this statement's snapshot, before the correction above.
+SELECT EXISTS (SELECT FROM moved)
+    OR EXISTS (SELECT FROM attempt WHERE plan_id = $1 AND slot = $2 AND lo = $3 AND number = $4 AND outcome = $7)

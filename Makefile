@@ -1,0 +1,41 @@
+# Herald's commands. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help run mail test build-tests build lint lint-tools packages clean-data
+ARGS ?=
+PYTHON := /usr/bin/python3 -B
+
+help: ## Lists the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Starts everything on this machine: private servers, demo data, a mailbox; Ctrl-C stops it
+	@deploy/run
+
+mail: ## Shows the newest mail of the running demo's mailbox
+	@$(PYTHON) deploy/supervise mail
+
+# With ARGS only those Rust tests run, for instance: make test ARGS="retry -- --nocapture"
+test: build-tests ## Runs all tests with fresh private servers (ARGS="..." goes to cargo test)
+	deploy/run with-servers cargo test --workspace $(ARGS)
+	$(if $(ARGS),,$(PYTHON) -m unittest discover -s deploy/tests)
+
+# The system tests start the programs themselves, which `cargo test` alone would not build.
+build-tests: ## Builds the tests and, for them, the programs (dev profile)
+	cargo build --workspace --bins --tests
+
+build: ## Builds the three programs (release)
+	cargo build --release --bins -p herald-api -p herald-dispatcher -p herald-worker
+
+lint: lint-tools ## Formatting, clippy and documentation; warnings are errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+lint-tools:
+	@for tool in fmt clippy; do cargo $$tool --version >/dev/null 2>&1 || { \
+	  echo "! cargo $$tool is missing. Install it: rustup component add rustfmt clippy" >&2; exit 1; }; done
+
+packages: ## Installs the Debian packages that are missing (as root); starts no server
+	@deploy/run packages
+
+clean-data: ## Removes the data of make run and make test (.herald)
+	@$(PYTHON) deploy/supervise clean-data

@@ -1,0 +1,19 @@
+//! Accepting plans: from a body to a committed plan.
+//!
+//! `read` turns the body into a [`Draft`] or a list of problems, without I/O. The [`Batcher`] gives it an id
+//! and commits it, small plans of parallel requests together. The broker is not in this path: wakes are hints.
+
+mod audience;
+mod batcher;
+mod choices;
+mod content;
+mod draft;
+mod person;
+mod read;
+mod steps;
+
+pub use batcher::{Batcher, Outcome, WRITERS};
+pub use choices::{Choices, Chosen};
+pub(crate) use draft::ROUTE;
+pub use draft::{Draft, Request};
+pub use read::{Given, Refused, read};

@@ -1,0 +1,185 @@
+//! `recipients` as a whole: who is the same person, whose delivery would be a repetition, whose variables are missing.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use herald_channels::NetPolicy;
+use herald_shared::db::accept::NewRecipient;
+use herald_shared::domain::{Channel, Reason};
+use serde_json::Value;
+
+use super::content::{self, Message};
+use super::person;
+use crate::json::{Field, is_line_breaking};
+use crate::problems::Problems;
+
+/// People of one plan given inline.
+pub(super) const MAX_RECIPIENTS: usize = 10_000;
+/// Functions every template has; the engine lists them among the variables a template uses.
+const BUILT_IN: [&str; 4] = ["range", "dict", "debug", "namespace"];
+/// Different sets of missing variables looked into; a real audience has one or two.
+const MAX_GAPS: usize = 16;
+
+/// The people of a plan, each with their position in the request.
+pub(super) struct Audience {
+    pub(super) people: Vec<(usize, NewRecipient)>,
+    /// Entries merged into an earlier one.
+    pub(super) duplicates: i32,
+}
+
+/// Reads `recipients`; entries with problems are left out.
+pub(super) fn read(field: &Field<'_>, net: &NetPolicy, problems: &mut Problems) -> Audience {
+    let items = field.list(MAX_RECIPIENTS, problems);
+    if items.as_ref().is_some_and(Vec::is_empty) {
+        field.refuse(problems, "must have at least one recipient");
+    }
+    let items = items.unwrap_or_default();
+    let mut audience = Audience { people: Vec::with_capacity(items.len()), duplicates: 0 };
+    let mut known: HashMap<String, usize> = HashMap::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let Some(person) = person::read(item, net, problems) else { continue };
+        match known.entry(identity(&person)) {
+            Entry::Vacant(entry) => {
+                entry.insert(audience.people.len());
+                audience.people.push((index, person));
+            }
+            Entry::Occupied(entry) => {
+                let (first, same) = &mut audience.people[*entry.get()];
+                if same.variables.iter().flatten().eq(person.variables.iter().flatten()) {
+                    audience.duplicates += 1;
+                    merge(same, person);
+                } else {
+                    item.refuse(problems, format!("is the same person as /recipients/{first} with other variables"));
+                }
+            }
+        }
+    }
+    audience
+}
+
+/// A key is the person; without one the whole set of addresses is, never one address alone: people share mailboxes.
+fn identity(person: &NewRecipient) -> String {
+    match &person.key {
+        Some(key) => format!("k{key}"),
+        None => person.addresses.iter().fold("a".to_owned(), |text, (kind, address)| {
+            // Neither part has control characters, so no two sets read the same.
+            text + "\n" + kind + "\n" + address
+        }),
+    }
+}
+
+/// What the first entry lacks is taken from the second.
+fn merge(first: &mut NewRecipient, second: NewRecipient) {
+    for (kind, address) in second.addresses {
+        first.addresses.entry(kind).or_insert(address);
+    }
+    first.name = first.name.take().or(second.name);
+    first.locale = first.locale.take().or(second.locale);
+    first.time_zone = first.time_zone.take().or(second.time_zone);
+}
+
+impl Audience {
+    /// Gives everybody with a key an inbox under that key, unless they named another.
+    pub(super) fn give_inboxes(&mut self) {
+        let kind = Channel::Inbox.address_kind();
+        for (_, person) in &mut self.people {
+            if let Some(key) = &person.key {
+                person.addresses.entry(kind.to_owned()).or_insert_with(|| key.clone());
+            }
+        }
+    }
+
+    /// Marks deliveries that would repeat another: the same address on a channel, and nothing different to read.
+    pub(super) fn mark_repetitions(&mut self, channels: &[Channel], message: &Message) {
+        let kinds: BTreeSet<&str> = channels.iter().map(|channel| channel.address_kind()).collect();
+        for kind in kinds {
+            let mut seen: HashSet<(String, String)> = HashSet::with_capacity(self.people.len());
+            for (_, person) in &mut self.people {
+                let Some(address) = person.addresses.get(kind) else { continue };
+                if !seen.insert((address.clone(), what_is_read(kind, person, message))) {
+                    person.skips.insert(kind.to_owned(), Reason::Duplicate.as_str().to_owned());
+                }
+            }
+        }
+    }
+
+    /// Finds variables that the message uses and somebody lacks, and values that must not stand in a header.
+    pub(super) fn check_variables(&self, message: &Message, problems: &mut Problems) {
+        let used = used(message);
+        let mut gaps = Gaps { message, bearable: HashMap::new() };
+        for (index, person) in &self.people {
+            let given = person.variables.as_ref();
+            let missing: Vec<&str> =
+                used.iter().copied().filter(|name| given.is_none_or(|given| !given.contains_key(*name))).collect();
+            if !missing.is_empty() && !gaps.are_bearable(&missing, person) {
+                let detail = format!("lacks variables that the content uses: {}", missing.join(", "));
+                problems.add(format!("/recipients/{index}"), detail);
+            }
+            for name in &message.in_subject {
+                if given.and_then(|given| given.get(name)).is_some_and(breaks_lines) {
+                    let detail = format!("{name} is used in the subject: it must be one line without control characters");
+                    problems.add(format!("/recipients/{index}/variables"), detail);
+                }
+            }
+        }
+        self.try_first(message, problems);
+    }
+
+    /// Renders the message once, so that what fails for everybody (a filter's arguments, endless loops) is told now.
+    fn try_first(&self, message: &Message, problems: &mut Problems) {
+        let Some((index, person)) = self.people.first().filter(|_| problems.is_empty()) else { return };
+        if let Err(problem) = message.compiled.render(person.name.as_deref(), person.variables.as_ref()) {
+            let detail = format!("cannot be rendered for /recipients/{index}: {}", problem.detail);
+            problems.add(content::pointer(problem.field, &message.content), detail);
+        }
+    }
+}
+
+/// Variables the message takes from its recipients.
+fn used(message: &Message) -> Vec<&str> {
+    let names = message.compiled.variables().iter().map(String::as_str);
+    names.filter(|name| *name != "name" && !BUILT_IN.contains(name)).collect()
+}
+
+/// What of a person shows in what they receive on a channel, as text to compare. A webhook's body has everything.
+fn what_is_read(kind: &str, person: &NewRecipient, message: &Message) -> String {
+    let names = message.compiled.variables();
+    let whole = kind == Channel::Webhook.address_kind();
+    let name = person.name.as_deref().filter(|_| whole || names.contains("name"));
+    let key = person.key.as_deref().filter(|_| whole);
+    let variables: Vec<(&String, &Value)> =
+        person.variables.iter().flatten().filter(|(name, _)| whole || names.contains(*name)).collect();
+    serde_json::to_string(&(key, name, variables)).expect("strings and JSON values can be written as JSON")
+}
+
+fn breaks_lines(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.chars().any(is_line_breaking),
+        Value::Array(items) => items.iter().any(breaks_lines),
+        Value::Object(map) => map.values().any(breaks_lines),
+        _ => false,
+    }
+}
+
+/// Sets of missing variables that the template copes with (`{{ room | default("-") }}`), found by rendering once per set.
+struct Gaps<'a> {
+    message: &'a Message,
+    bearable: HashMap<Vec<&'a str>, bool>,
+}
+
+impl<'a> Gaps<'a> {
+    fn are_bearable(&mut self, missing: &[&'a str], person: &NewRecipient) -> bool {
+        if let Some(&known) = self.bearable.get(missing) {
+            return known;
+        }
+        if self.bearable.len() == MAX_GAPS {
+            return false;
+        }
+        let rendered = self.message.compiled.render(person.name.as_deref(), person.variables.as_ref());
+        self.bearable.insert(missing.to_vec(), rendered.is_ok());
+        rendered.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! `title` and `content`: what a plan says.
+
+use herald_shared::domain::Content;
+use herald_shared::domain::template::{self, Compiled};
+use url::Url;
+
+use crate::json::{Field, Object};
+use crate::problems::Problems;
+
+/// Characters of a title or subject.
+const MAX_TITLE: usize = 200;
+/// Characters of a body, as given.
+const MAX_BODY: usize = 10_000;
+/// Characters of a link.
+const MAX_LINK: usize = 2_000;
+
+/// A message that compiles.
+pub(super) struct Message {
+    /// Its title.
+    pub(super) title: String,
+    /// Its parts as given.
+    pub(super) content: Content,
+    /// Its parts, compiled.
+    pub(super) compiled: Compiled,
+    /// Variables its subject uses; their values end in a header.
+    pub(super) in_subject: Vec<String>,
+}
+
+/// Reads title and content; `None` when something was wrong with them.
+pub(super) fn read(plan: &mut Object<'_>, problems: &mut Problems) -> Option<Message> {
+    let before = problems.count();
+    let title = plan.require("title", problems).and_then(|field| field.line(MAX_TITLE, problems));
+    if let Some(field) = plan.take("template") {
+        field.refuse(problems, "is not supported yet: give the text in content");
+    }
+    if let Some(field) = plan.take("variables") {
+        field.refuse(problems, "is not supported yet: give variables with each recipient");
+    }
+    let content = plan.require("content", problems).and_then(|field| parts(&field, problems));
+    if problems.count() > before {
+        return None;
+    }
+    compile(title?, content?, problems)
+}
+
+fn parts(field: &Field<'_>, problems: &mut Problems) -> Option<Content> {
+    let mut object = field.object(problems)?;
+    let before = problems.count();
+    let mut part = |name: &str| object.take(name);
+    let (subject, text, html, link) = (part("subject"), part("text"), part("html"), part("link"));
+    let bare = text.is_none() && html.is_none();
+    let content = Content {
+        subject: subject.and_then(|field| field.line(MAX_TITLE, problems)),
+        text: text.and_then(|field| field.text(MAX_BODY, problems)),
+        html: html.and_then(|field| field.text(MAX_BODY, problems)),
+        link: link.and_then(|field| read_link(&field, problems)),
+    };
+    if bare {
+        field.refuse(problems, "must have text or html");
+    }
+    object.finish(problems);
+    (problems.count() == before).then_some(content)
+}
+
+/// A link may hold variables, which only have values later; what can be checked before that is its beginning.
+fn read_link(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
+    let link = field.line(MAX_LINK, problems)?;
+    let absolute = link.starts_with("https://") || link.starts_with("http://");
+    let good = absolute && (link.contains("{{") || Url::parse(&link).is_ok());
+    if !good {
+        field.refuse(problems, "must be an absolute http(s) URL");
+    }
+    good.then_some(link)
+}
+
+fn compile(title: String, content: Content, problems: &mut Problems) -> Option<Message> {
+    let compiled = match template::compile(&content, &title) {
+        Ok(compiled) => compiled,
+        Err(wrong) => {
+            for problem in wrong {
+                problems.add(pointer(problem.field, &content), format!("the template is wrong: {}", problem.detail));
+            }
+            return None;
+        }
+    };
+    let subject = Content { subject: content.subject.clone(), ..Content::default() };
+    let in_subject = template::compile(&subject, &title)
+        .map(|compiled| compiled.variables().iter().cloned().collect())
+        .unwrap_or_default();
+    Some(Message { title, content, compiled, in_subject })
+}
+
+/// Where the part `field` was given: a subject that was not is the title.
+pub(super) fn pointer(field: &str, content: &Content) -> String {
+    if field == "subject" && content.subject.is_none() { "/title".to_owned() } else { format!("/content/{field}") }
+}

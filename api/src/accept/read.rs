@@ -1,0 +1,188 @@
+//! From the body of `POST /v1/plans` to a [`Draft`]: pure, all problems at once.
+
+use herald_channels::NetPolicy;
+use herald_shared::domain::{Channel, Lane, OnUnknown, Slot, Tier};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::audience::{self, Audience};
+use super::choices::Chosen;
+use super::content::{self, Message};
+use super::draft::Draft;
+use super::steps;
+use crate::json::{Document, Field, Object};
+use crate::problems::Problems;
+
+/// How far `send_at` may lie in the past: clocks differ, requests wait.
+const LATE: SignedDuration = SignedDuration::from_secs(60);
+const MAX_REFERENCE: usize = 128;
+/// Bytes of metadata as JSON.
+const MAX_METADATA: usize = 16 * 1024;
+/// Answers a recipient may choose from, and characters of each.
+const MAX_OPTIONS: usize = 10;
+const MAX_OPTION: usize = 50;
+
+/// What a body is read against.
+pub struct Given<'a> {
+    /// The tenant's accounts.
+    pub chosen: &'a Chosen,
+    /// Which webhook targets may be named.
+    pub net: &'a NetPolicy,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Why there is no draft.
+#[derive(Debug)]
+pub struct Refused {
+    /// Everything that is wrong.
+    pub problems: Problems,
+    /// A channel had no enabled account; perhaps what is known of the accounts is out of date.
+    pub lacks_account: bool,
+}
+
+/// Reads a plan.
+///
+/// # Errors
+/// [`Refused`] with all problems.
+pub fn read(document: &Document<'_>, given: &Given<'_>) -> Result<Draft, Refused> {
+    let mut problems = Problems::default();
+    let root = document.root();
+    let Some(mut plan) = root.object(&mut problems) else {
+        return Err(Refused { problems, lacks_account: false });
+    };
+    let message = content::read(&mut plan, &mut problems);
+    let steps = steps::read(&mut plan, given.chosen, &mut problems);
+    let audience = plan
+        .require("recipients", &mut problems)
+        .map_or(Audience { people: Vec::new(), duplicates: 0 }, |field| {
+            audience::read(&field, given.net, &mut problems)
+        });
+    let terms = terms(&mut plan, given.now, &mut problems);
+    not_yet(&mut plan, &mut problems);
+    plan.finish(&mut problems);
+    if let Some(message) = &message {
+        audience.check_variables(message, &mut problems);
+    }
+    match (message, terms) {
+        (Some(message), Some(terms)) if problems.is_empty() => {
+            Ok(draft(message, steps.tiers, given.chosen, audience, terms))
+        }
+        _ => Err(Refused { problems, lacks_account: steps.lacks_account }),
+    }
+}
+
+/// The fields that are neither words nor people.
+struct Terms {
+    lane: Lane,
+    on_unknown: OnUnknown,
+    send_at: Option<Timestamp>,
+    expires_at: Timestamp,
+    reference: Option<String>,
+    acknowledgement: Option<Value>,
+    metadata: Option<Value>,
+}
+
+fn terms(plan: &mut Object<'_>, now: Timestamp, problems: &mut Problems) -> Option<Terms> {
+    let lane = plan.take("priority").map_or(Some(Lane::Normal), |field| {
+        field.word(&["urgent", "normal", "bulk"], problems)
+    });
+    let on_unknown = plan.take("on_unknown").map_or(Some(OnUnknown::Resend), |field| {
+        field.word(&["resend", "hold", "ask"], problems)
+    });
+    let send_at = plan.take("send_at").and_then(|field| {
+        let at = field.time(problems)?;
+        if now.duration_since(at) > LATE {
+            field.refuse(problems, "is more than a minute in the past; leave it out to send at once");
+        }
+        Some(at)
+    });
+    let start = send_at.map_or(now, |at| at.max(now));
+    let expires_at = expires_at(plan, start, lane.unwrap_or(Lane::Normal), problems);
+    let reference = plan.take("reference").and_then(|field| field.line(MAX_REFERENCE, problems));
+    let acknowledgement = plan.take("acknowledgement").and_then(|field| acknowledgement(&field, problems));
+    let metadata = plan.take("metadata").and_then(|field| field.free_object(MAX_METADATA, problems));
+    Some(Terms {
+        lane: lane?,
+        on_unknown: on_unknown?,
+        send_at,
+        expires_at: expires_at?,
+        reference,
+        acknowledgement,
+        metadata: metadata.map(Value::Object),
+    })
+}
+
+/// After this nothing is sent: a plan whose account never comes back ends too.
+fn expires_at(plan: &mut Object<'_>, start: Timestamp, lane: Lane, problems: &mut Problems) -> Option<Timestamp> {
+    let Some(field) = plan.take("expires_at") else {
+        let hours = if lane == Lane::Urgent { 24 } else { 72 };
+        let at = start.checked_add(SignedDuration::from_hours(hours)).ok();
+        if at.is_none() {
+            problems.add(plan.pointer("send_at"), "is too far in the future");
+        }
+        return at;
+    };
+    let at = field.time(problems)?;
+    if at <= start {
+        field.refuse(problems, "must be after send_at and in the future");
+    }
+    Some(at)
+}
+
+fn acknowledgement(field: &Field<'_>, problems: &mut Problems) -> Option<Value> {
+    let mut object = field.object(problems)?;
+    let mut options: Vec<String> = Vec::new();
+    let other = object.take("other").and_then(|field| field.boolean(problems)).unwrap_or(false);
+    if let Some(list) = object.take("options") {
+        for item in list.list(MAX_OPTIONS, problems).unwrap_or_default() {
+            let Some(option) = item.line(MAX_OPTION, problems) else { continue };
+            if options.contains(&option) || option == "other" {
+                item.refuse(problems, "is given twice, or is the word other, which counts free answers");
+                continue;
+            }
+            options.push(option);
+        }
+    }
+    if options.is_empty() && !other {
+        field.refuse(problems, "must have at least one option, or other: true");
+    }
+    object.finish(problems);
+    Some(json!({ "options": options, "other": other }))
+}
+
+/// What the contract has and this release does not: said so, instead of "not a known field".
+fn not_yet(plan: &mut Object<'_>, problems: &mut Problems) {
+    if let Some(field) = plan.take("policy") {
+        field.refuse(problems, "is not supported yet: give channels or one tier");
+    }
+    if let Some(field) = plan.take("draft") {
+        if field.boolean(problems) == Some(true) {
+            field.refuse(problems, "is not supported yet: send the plan, or leave it out");
+        }
+    }
+}
+
+fn draft(message: Message, tiers: Vec<Tier>, chosen: &Chosen, mut audience: Audience, terms: Terms) -> Draft {
+    let channels: Vec<Channel> = tiers.iter().flat_map(|tier| tier.channels.iter().copied()).collect();
+    if channels.contains(&Channel::Inbox) {
+        audience.give_inboxes();
+    }
+    audience.mark_repetitions(&channels, &message);
+    let slot = |channel: &Channel| Some((Slot::new(1, *channel), chosen.account(*channel)?));
+    Draft {
+        lane: terms.lane,
+        on_unknown: terms.on_unknown,
+        slots: channels.iter().filter_map(slot).collect(),
+        send_at: terms.send_at,
+        expires_at: terms.expires_at,
+        title: message.title,
+        reference: terms.reference,
+        content: message.content,
+        tiers,
+        acknowledgement: terms.acknowledgement,
+        metadata: terms.metadata,
+        duplicates: audience.duplicates,
+        recipients: audience.people.into_iter().map(|(_, person)| person).collect(),
+    }
+}

@@ -1,0 +1,63 @@
+//! What a key may do.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One permission. Every route needs exactly one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// See plans, recipients, deliveries.
+    PlansRead,
+    /// Send.
+    PlansWrite,
+    /// See accounts, without their secrets.
+    AccountsRead,
+    /// Make, change, verify and delete accounts.
+    AccountsWrite,
+    /// Read anybody's in-app inbox.
+    InboxRead,
+    /// See keys.
+    KeysRead,
+    /// Make and revoke keys.
+    KeysWrite,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Scope; 7] = [
+        Scope::PlansRead,
+        Scope::PlansWrite,
+        Scope::AccountsRead,
+        Scope::AccountsWrite,
+        Scope::InboxRead,
+        Scope::KeysRead,
+        Scope::KeysWrite,
+    ];
+
+    /// The word used in the API and the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Scope::PlansRead => "plans:read",
+            Scope::PlansWrite => "plans:write",
+            Scope::AccountsRead => "accounts:read",
+            Scope::AccountsWrite => "accounts:write",
+            Scope::InboxRead => "inbox:read",
+            Scope::KeysRead => "keys:read",
+            Scope::KeysWrite => "keys:write",
+        }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = ();
+    fn from_str(word: &str) -> Result<Self, ()> {
+        Scope::ALL.into_iter().find(|scope| scope.as_str() == word).ok_or(())
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,9 @@
+//! What handlers take out of a request; every refusal is a [`Problem`].
+
+mod body;
+mod idempotency;
+mod params;
+
+pub use body::{Body, Budget, MAX_BODY_BYTES};
+pub use idempotency::{IdempotencyKey, replay};
+pub use params::{Id, Name, Params};

@@ -1,0 +1,113 @@
+//! Reading a body in bounded time and memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use futures_util::StreamExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::App;
+use crate::error::{Kind, Problem, Result};
+
+/// Largest body. 10,000 recipients with 1 kB of variables each are about 12 MB.
+pub const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of bodies being read or processed at once. A body takes up to four times its size until it is written, and the
+/// process is to stay below 150 MB.
+const BUDGET_BYTES: usize = 24 * 1024 * 1024;
+/// Permits are whole kilobytes.
+const UNIT: usize = 1024;
+/// Longest wait for room.
+const ROOM_WAIT: Duration = Duration::from_secs(2);
+/// Longest time a body may take to arrive.
+const ARRIVAL: Duration = Duration::from_secs(20);
+
+/// Room for bodies, shared by all requests.
+pub struct Budget(Arc<Semaphore>);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Budget(Arc::new(Semaphore::new(BUDGET_BYTES / UNIT)))
+    }
+}
+
+impl Budget {
+    /// Waits for room for `bytes`.
+    ///
+    /// # Errors
+    /// 503 when there is none within 2 s.
+    async fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit> {
+        let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
+        let permit = self.0.clone().acquire_many_owned(units);
+        match tokio::time::timeout(ROOM_WAIT, permit).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(Problem::unavailable("Too many large requests at once; try again.", 1)),
+        }
+    }
+}
+
+/// A whole JSON body, with its share of the [`Budget`] until it is dropped.
+pub struct Body {
+    /// Its bytes, not parsed yet.
+    pub bytes: Bytes,
+    _room: Vec<OwnedSemaphorePermit>,
+}
+
+impl FromRequest<App> for Body {
+    type Rejection = Problem;
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
+        declared_json(&request)?;
+        let declared = declared_length(&request)?;
+        let read = read(request, declared, &app.bodies);
+        tokio::time::timeout(ARRIVAL, read).await.unwrap_or_else(|_| {
+            let detail = format!("The body did not arrive within {} s.", ARRIVAL.as_secs());
+            Err(Problem::new(Kind::BodyTimeout, detail))
+        })
+    }
+}
+
+fn declared_json(request: &Request) -> Result<()> {
+    let declared = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = declared.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Problem::new(Kind::NotJson, "Send JSON with the header Content-Type: application/json."))
+}
+
+fn declared_length(request: &Request) -> Result<Option<usize>> {
+    let header = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let length = header.and_then(|text| text.parse::<usize>().ok());
+    if length.is_some_and(|length| length > MAX_BODY_BYTES) { Err(too_large()) } else { Ok(length) }
+}
+
+fn too_large() -> Problem {
+    let detail = format!("A body may have {} MB; split the audience over several plans.", MAX_BODY_BYTES / 1024 / 1024);
+    Problem::new(Kind::BodyTooLarge, detail)
+}
+
+/// Reads chunk by chunk. With a declared length the room is taken first and the buffer made once; without, both grow.
+async fn read(request: Request, declared: Option<usize>, budget: &Budget) -> Result<Body> {
+    let mut room = Vec::new();
+    if let Some(length) = declared {
+        room.push(budget.take(length).await?);
+    }
+    let mut taken = declared.unwrap_or(0);
+    let mut bytes = Vec::with_capacity(taken);
+    let mut stream = request.into_body().into_data_stream();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| Problem::new(Kind::MalformedBody, "The body broke off."))?;
+        if bytes.len() + chunk.len() > MAX_BODY_BYTES {
+            return Err(too_large());
+        }
+        if bytes.len() + chunk.len() > taken {
+            let more = chunk.len().max(64 * UNIT);
+            room.push(budget.take(more).await?);
+            taken += more;
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(Body { bytes: bytes.into(), _room: room })
+}

@@ -1,0 +1,145 @@
+//! The outermost layer: request id, trace, deadline, log line, metrics, and the finished form of every problem.
+
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures_util::FutureExt as _;
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use crate::App;
+use crate::error::{Kind, Problem};
+
+/// Longest time to answer. What a client does not wait for any more, nobody should work on.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The W3C trace context a request came with, well-formed.
+#[derive(Debug, Clone)]
+pub struct Trace(pub Option<String>);
+
+/// Wraps every request.
+pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = Uuid::now_v7().to_string();
+    let method = method_label(request.method());
+    // Never the path itself: it holds ids and inbox owners.
+    let route = request.extensions().get::<MatchedPath>().map_or("none".to_owned(), |path| path.as_str().to_owned());
+    let trace = traceparent(request.headers());
+    let trace_id = trace.as_deref().map_or("", |text| &text[3..35]).to_owned();
+    let span = tracing::info_span!("request", request_id = id, trace_id, tenant = tracing::field::Empty);
+    request.extensions_mut().insert(Trace(trace));
+    async {
+        let answer = AssertUnwindSafe(tokio::time::timeout(DEADLINE, next.run(request))).catch_unwind().await;
+        let response = finish(answer, &id);
+        let status = response.status().as_u16();
+        app.metrics.answered(&route, method, status, started);
+        let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(method, route, status, ms, "answered");
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// Panics inside a handler become a 500, a missed deadline a 503, and every problem names the request.
+fn finish(
+    answer: std::thread::Result<Result<Response, tokio::time::error::Elapsed>>,
+    request_id: &str,
+) -> Response {
+    let response = match answer {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => axum::response::IntoResponse::into_response(Problem::unavailable(
+            "This took longer than 30 s and was given up; with an Idempotency-Key it can be sent again safely.",
+            1,
+        )),
+        Err(_) => axum::response::IntoResponse::into_response(Problem::new(
+            Kind::Internal,
+            "A fault in Herald; its log has the details under this request_id.",
+        )),
+    };
+    let mut response = finish_problem(response, request_id);
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        headers.insert("x-request-id", value);
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn finish_problem(mut response: Response, request_id: &str) -> Response {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        return problem.answer(request_id);
+    }
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        let allow = response.headers_mut().remove(header::ALLOW).unwrap_or(HeaderValue::from_static(""));
+        let detail = "This path exists, but not with this method; see Allow.";
+        return Problem::new(Kind::MethodNotAllowed, detail).allow(allow).answer(request_id);
+    }
+    response
+}
+
+/// Reads `traceparent` (W3C Trace Context, version 00 and later versions' common part); a malformed one is ignored.
+fn traceparent(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get("traceparent")?.to_str().ok()?.trim();
+    let part = text.get(..55)?;
+    let hex = |range: std::ops::Range<usize>| part[range].bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let dashes = [2, 35, 52].iter().all(|&at| part.as_bytes()[at] == b'-');
+    let fits = part.is_ascii() && dashes && hex(0..2) && hex(3..35) && hex(36..52) && hex(53..55);
+    let nonzero = |range: std::ops::Range<usize>| part[range].bytes().any(|b| b != b'0');
+    let later = text.len() == 55 || (&part[..2] != "00" && text.as_bytes()[55] == b'-');
+    (fits && &part[..2] != "ff" && nonzero(3..35) && nonzero(36..52) && later).then(|| part.to_owned())
+}
+
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        headers.insert("traceparent", HeaderValue::from_str(text).unwrap());
+        traceparent(&headers)
+    }
+
+    #[test]
+    fn a_well_formed_traceparent_is_kept() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(read(good).as_deref(), Some(good));
+        assert_eq!(read(&good.replace("00-4", "cc-4").replace("-01", "-01-what")).map(|t| t.len()), Some(55));
+    }
+
+    #[test]
+    fn a_malformed_traceparent_is_ignored() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let bad = [
+            "",
+            "00",
+            &good.to_uppercase(),
+            &good.replace("00-4", "ff-4"),
+            &good.replace('-', "_"),
+            &format!("{good}-more"),
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+        ];
+        for text in bad {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

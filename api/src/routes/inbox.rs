@@ -1,0 +1,88 @@
+//! `/v1/inbox/{owner}`: an owner's in-app messages.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Method;
+use herald_shared::db;
+use herald_shared::db::inbox::{Message, Position};
+use herald_shared::domain::ids::delivery_uuid;
+use herald_shared::domain::template::{self, Rendered};
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Route;
+use crate::App;
+use crate::auth::{CallerRef, Scope};
+use crate::cursor::{self, Page, Window};
+use crate::error::Result;
+use crate::extract::{Name, Params};
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![Route::new(Method::GET, "/v1/inbox/{owner}", Scope::InboxRead, list)]
+}
+
+#[derive(Serialize)]
+struct Item {
+    id: Uuid,
+    plan: Uuid,
+    number: String,
+    title: String,
+    text: Option<String>,
+    html: Option<String>,
+    link: Option<String>,
+    created_at: Timestamp,
+    read_at: Option<Timestamp>,
+}
+
+async fn list(
+    State(app): State<App>,
+    caller: CallerRef,
+    Name(owner): Name,
+    mut params: Params,
+) -> Result<Json<Page<Item>>> {
+    let window: Window<4> = params.window();
+    params.finish()?;
+    let before = window.after.and_then(position);
+    let db = app.db().await?;
+    let mut found = db::inbox::list(&db, caller.tenant_id, &owner, before, window.limit + 1).await?;
+    let more = cursor::cut(&mut found, window.limit);
+    let next_cursor = found.last().filter(|_| more).map(|last| {
+        cursor::write([last.created_at.as_microsecond(), last.plan.id, last.slot.into(), last.no.into()])
+    });
+    Ok(Json(Page { items: found.into_iter().map(item).collect(), next_cursor }))
+}
+
+fn position([at, plan_id, slot, no]: [i64; 4]) -> Option<Position> {
+    Some(Position {
+        created_at: Timestamp::from_microsecond(at).ok()?,
+        plan_id,
+        slot: slot.try_into().ok()?,
+        no: no.try_into().ok()?,
+    })
+}
+
+fn item(message: Message) -> Item {
+    let rendered = render(&message);
+    // The subject of a message without one is its title, rendered.
+    let title = if message.content.subject.is_some() { message.title } else { rendered.subject };
+    Item {
+        id: delivery_uuid(message.plan, message.slot, message.no),
+        plan: message.plan.uuid(),
+        number: message.plan.number(),
+        title,
+        text: rendered.text,
+        html: rendered.html,
+        link: rendered.link,
+        created_at: message.created_at,
+        read_at: message.read_at,
+    }
+}
+
+/// What was put into the inbox rendered once; should it not any more (a newer engine), the title is still shown.
+fn render(message: &Message) -> Rendered {
+    let compiled = template::compile(&message.content, &message.title).ok();
+    compiled
+        .and_then(|compiled| compiled.render(message.name.as_deref(), message.variables.as_ref()).ok())
+        .unwrap_or_else(|| Rendered { subject: message.title.clone(), ..Rendered::default() })
+}

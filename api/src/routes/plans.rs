@@ -1,0 +1,205 @@
+//! `/v1/plans`: accept, list, look at.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Extension, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use herald_shared::db;
+use herald_shared::db::idempotency::Scope as KeyScope;
+use herald_shared::domain::ids;
+use herald_shared::domain::ids::PlanRef;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{Route, json_text};
+use crate::accept::{self, Chosen, Draft, Given, Outcome, Refused, Request};
+use crate::auth::{CallerRef, Scope};
+use crate::cursor::{self, Page, Window};
+use crate::error::{Kind, Problem, Result};
+use crate::extract::{Body, Id, IdempotencyKey, Params, replay};
+use crate::json::Document;
+use crate::observe::Trace;
+use crate::{App, digest, views};
+
+/// Rows one list request reads at most; a rare match gives a short page and a cursor to go on.
+const SCAN: i64 = 20_000;
+/// Bodies above this are read off the runtime's threads, which have other requests to serve.
+const LONG: usize = 64 * 1024;
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::new(Method::POST, "/v1/plans", Scope::PlansWrite, create),
+        Route::new(Method::GET, "/v1/plans", Scope::PlansRead, list),
+        Route::new(Method::GET, "/v1/plans/{id}", Scope::PlansRead, get),
+    ]
+}
+
+async fn create(
+    State(app): State<App>,
+    caller: CallerRef,
+    IdempotencyKey(key): IdempotencyKey,
+    Extension(Trace(traceparent)): Extension<Trace>,
+    body: Body,
+) -> Result<Response> {
+    let reading = Reading { app: &app, tenant_id: caller.tenant_id, body: &body, digest: key.is_some() };
+    let (draft, hash) = reading.run().await?;
+    let scope = key.as_deref().map(|key| KeyScope { api_key_id: caller.key_id, route: accept::ROUTE, key });
+    let draft = match draft {
+        Ok(draft) => draft,
+        Err(refused) => return repeat_or(&app, scope, hash, Problem::validation(refused.problems)).await,
+    };
+    let request = Request {
+        key_id: caller.key_id,
+        tenant_id: caller.tenant_id,
+        idempotency: key.zip(hash),
+        traceparent,
+        draft,
+    };
+    answer(app.batcher.submit(request).await?)
+}
+
+fn answer(outcome: Outcome) -> Result<Response> {
+    match outcome {
+        Outcome::Created { location, body } => {
+            let location = HeaderValue::from_str(&location).expect("a path with a UUID is a header value");
+            Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], json_text(body)).into_response())
+        }
+        Outcome::Replayed(kept) => replayed(kept.status, kept.location.as_deref(), kept.body),
+        Outcome::KeyReused => Err(key_reused()),
+        Outcome::ReferenceTaken(first) => {
+            let path = format!("/v1/plans/{}", first.uuid());
+            let detail = format!("The plan {path} has this reference already.");
+            Err(Problem::new(Kind::ReferenceTaken, detail).location(&path))
+        }
+    }
+}
+
+pub(super) fn replayed(status: i16, location: Option<&str>, body: String) -> Result<Response> {
+    replay(status, location, body).ok_or_else(|| Problem::new(Kind::Internal, "The kept answer is damaged."))
+}
+
+pub(super) fn key_reused() -> Problem {
+    Problem::new(Kind::KeyReused, "This Idempotency-Key was used for another body: use a new one.")
+}
+
+/// What was good when it was first sent may not be now (`send_at` has passed, an account is gone): the first answer counts.
+async fn repeat_or(
+    app: &App,
+    scope: Option<KeyScope<'_>>,
+    hash: Option<[u8; 32]>,
+    problem: Problem,
+) -> Result<Response> {
+    let (Some(scope), Some(hash)) = (scope, hash) else { return Err(problem) };
+    match db::idempotency::find(&app.db().await?, scope).await? {
+        Some(kept) if kept.hash == hash => replayed(kept.status, kept.location.as_deref(), kept.body),
+        Some(_) => Err(key_reused()),
+        None => Err(problem),
+    }
+}
+
+/// Reading one body.
+struct Reading<'a> {
+    app: &'a App,
+    tenant_id: i64,
+    body: &'a Body,
+    digest: bool,
+}
+
+/// A draft or what is wrong, and the body's digest if there is an Idempotency-Key.
+type Read = (Result<Draft, Refused>, Option<[u8; 32]>);
+
+impl Reading<'_> {
+    /// Reads against the accounts as last seen, and once more against the present ones if one was missing.
+    async fn run(&self) -> Result<Read> {
+        if let Some(recent) = self.app.choices.recent(self.tenant_id) {
+            let read = self.against(recent).await?;
+            if !matches!(&read.0, Err(refused) if refused.lacks_account) {
+                return Ok(read);
+            }
+        }
+        let current = self.app.choices.current(self.app, self.tenant_id).await?;
+        self.against(current).await
+    }
+
+    async fn against(&self, chosen: Arc<Chosen>) -> Result<Read> {
+        let (bytes, net, digest) = (self.body.bytes.clone(), self.app.net.clone(), self.digest);
+        let read = move || {
+            let document = Document::parse(&bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
+            let given = Given { chosen: &chosen, net: &net, now: Timestamp::now() };
+            Ok((accept::read(&document, &given), digest.then(|| digest::of(document.text()))))
+        };
+        if self.body.bytes.len() <= LONG {
+            return read();
+        }
+        tokio::task::spawn_blocking(read).await.map_err(|_| Problem::new(Kind::Internal, "Reading the body failed."))?
+    }
+}
+
+async fn get(State(app): State<App>, caller: CallerRef, Id(id): Id, params: Params) -> Result<Response> {
+    params.finish()?;
+    let plan = plan_ref(id)?;
+    let views = db::plans::views(&app.db().await?, caller.tenant_id, &[plan.id]).await?;
+    match views.first().filter(|view| view.plan == plan) {
+        Some(view) => Ok(Json(views::plan(view)).into_response()),
+        None => Err(Problem::not_found("plan")),
+    }
+}
+
+/// The plan a public id names.
+pub(super) fn plan_ref(id: Uuid) -> Result<PlanRef> {
+    ids::parse(id)
+        .filter(|packed| packed.slot == 0 && packed.no == 0)
+        .map(|packed| packed.plan)
+        .ok_or_else(|| Problem::not_found("plan"))
+}
+
+async fn list(State(app): State<App>, caller: CallerRef, mut params: Params) -> Result<Response> {
+    let window: Window<1> = params.window();
+    let reference = params.take("reference");
+    let filter = db::plans::Filter {
+        status: params.parse("status", "a plan status, such as running"),
+        text: params.take("q"),
+        created_after: params.time("created_after"),
+    };
+    params.finish()?;
+    let db = app.db().await?;
+    let (ids, next) = match reference {
+        Some(reference) => {
+            (db::plans::by_reference(&db, caller.tenant_id, &reference).await?.into_iter().collect(), None)
+        }
+        None => page(&db, caller.tenant_id, &filter, window).await?,
+    };
+    let views = db::plans::views(&db, caller.tenant_id, &ids).await?;
+    let items = views.iter().filter(|view| matches(view, &filter)).map(views::plan).collect();
+    Ok(Json(Page { items, next_cursor: next.map(|id| cursor::write([id])) }).into_response())
+}
+
+/// Ids of a page, and where the next one starts.
+async fn page(
+    db: &db::Client,
+    tenant_id: i64,
+    filter: &db::plans::Filter,
+    window: Window<1>,
+) -> Result<(Vec<i64>, Option<i64>)> {
+    let before = window.after.map_or(i64::MAX, |[id]| id);
+    let mut ids = db::plans::find(db, tenant_id, before, filter, (SCAN, window.limit + 1)).await?;
+    if crate::cursor::cut(&mut ids, window.limit) {
+        let next = ids.last().copied();
+        return Ok((ids, next));
+    }
+    let end = db::plans::find_end(db, tenant_id, before, SCAN).await?;
+    Ok((ids, end))
+}
+
+/// A plan found by its reference must match the other conditions too.
+fn matches(view: &db::plans::View, filter: &db::plans::Filter) -> bool {
+    let holds = |text: &str| {
+        let text = text.to_lowercase();
+        filter.text.as_ref().is_none_or(|part| text.contains(&part.to_lowercase()))
+    };
+    filter.status.is_none_or(|status| status == view.status)
+        && (holds(&view.title) || view.reference.as_deref().is_some_and(holds))
+        && filter.created_after.is_none_or(|after| view.created_at > after)
+}

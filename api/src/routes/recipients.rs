@@ -1,0 +1,188 @@
+//! `/v1/plans/{id}/recipients`: who was reached, and how.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Method;
+use herald_shared::db::{self, recipients::Filter, recipients::Recipient};
+use herald_shared::domain::ids::{PlanRef, recipient_uuid};
+use herald_shared::domain::{Channel, DeliveryStatus};
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Route;
+use super::plans::plan_ref;
+use crate::App;
+use crate::auth::{CallerRef, Scope};
+use crate::cursor::{self, Page, Window};
+use crate::error::{Problem, Result};
+use crate::extract::{Id, Params};
+
+/// Rows one list request reads at most.
+const SCAN: i64 = 20_000;
+/// States a recipient can be in; also the values of `reach`.
+const REACH: [&str; 5] = ["pending", "reached", "unreachable", "cancelled", "unknown"];
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![Route::new(Method::GET, "/v1/plans/{id}/recipients", Scope::PlansRead, list)]
+}
+
+#[derive(Serialize)]
+struct Item {
+    id: Uuid,
+    key: Option<String>,
+    name: Option<String>,
+    addresses: BTreeMap<String, String>,
+    state: String,
+    result: Option<&'static str>,
+    reason: Option<String>,
+    tier: i16,
+    /// Set while a ladder waits for its next step; with one tier it never does.
+    next_at: Option<Timestamp>,
+    channels: Vec<OnChannel>,
+    read_at: Option<Timestamp>,
+    read_channel: Option<Channel>,
+    answer: Option<String>,
+    answer_text: Option<String>,
+    answered_at: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct OnChannel {
+    channel: Channel,
+    status: DeliveryStatus,
+    reason: Option<String>,
+    at: Timestamp,
+}
+
+async fn list(
+    State(app): State<App>,
+    caller: CallerRef,
+    Id(id): Id,
+    mut params: Params,
+) -> Result<Json<Page<Item>>> {
+    let window: Window<1> = params.window();
+    let filter = filter(&mut params);
+    params.finish()?;
+    let plan = plan_ref(id)?;
+    let db = app.db().await?;
+    let slots = db::plans::slots(&db, caller.tenant_id, plan).await?.ok_or_else(|| Problem::not_found("plan"))?;
+    let after = window.after.and_then(|[no]| i32::try_from(no).ok()).unwrap_or(0);
+    let of = (caller.tenant_id, plan.id, slots.as_slice());
+    let mut found = db::recipients::page(&db, of, after, &filter, (SCAN, window.limit + 1)).await?;
+    let next = if cursor::cut(&mut found, window.limit) {
+        found.last().map(|person| person.no)
+    } else {
+        db::recipients::page_end(&db, (caller.tenant_id, plan.id), after, SCAN).await?
+    };
+    let items = found.into_iter().map(|person| item(plan, person)).collect();
+    Ok(Json(Page { items, next_cursor: next.map(|no| cursor::write([no.into()])) }))
+}
+
+fn filter(params: &mut Params) -> Filter {
+    let reach: Option<Reach> = params.parse("reach", "one of pending, reached, unreachable, cancelled, unknown");
+    Filter {
+        reach: reach.map(|Reach(word)| word),
+        failed: params.parse("failed", "true or false").unwrap_or(false),
+        read: params.parse("read", "true or false"),
+        answered: params.parse("answered", "true or false"),
+        text: params.take("q"),
+    }
+}
+
+struct Reach(&'static str);
+
+impl std::str::FromStr for Reach {
+    type Err = ();
+    fn from_str(word: &str) -> std::result::Result<Self, ()> {
+        REACH.into_iter().find(|known| *known == word).map(Reach).ok_or(())
+    }
+}
+
+fn item(plan: PlanRef, person: Recipient) -> Item {
+    let (result, reason) = result(&person);
+    Item {
+        id: recipient_uuid(plan, person.no),
+        key: person.key,
+        name: person.name,
+        addresses: person.addresses.into_iter().map(|(kind, address)| (kind, mask(&address))).collect(),
+        state: person.reach,
+        result,
+        reason,
+        tier: person.tier,
+        next_at: None,
+        channels: person
+            .channels
+            .into_iter()
+            .map(|on| OnChannel { channel: on.slot.channel(), status: on.status, reason: on.reason, at: on.at })
+            .collect(),
+        read_at: person.read_at,
+        read_channel: person.read_channel,
+        answer: person.answer,
+        answer_text: person.answer_text,
+        answered_at: person.answered_at,
+    }
+}
+
+/// What the ladder came to, and why; nothing while a delivery is open or when only unknown outcomes are left.
+fn result(person: &Recipient) -> (Option<&'static str>, Option<String>) {
+    use DeliveryStatus as D;
+    let best = |wanted: &[D]| person.channels.iter().find(|on| wanted.contains(&on.status));
+    if person.reach == "pending" || person.channels.iter().any(|on| !on.status.is_final()) {
+        return (None, None);
+    }
+    let order: [(&[D], &'static str); 6] = [
+        (&[D::Delivered], "delivered"),
+        (&[D::Sent], "sent"),
+        (&[D::Cancelled], "recalled"),
+        (&[D::Expired], "expired"),
+        (&[D::Failed], "exhausted"),
+        (&[D::Suppressed], "unreachable"),
+    ];
+    if best(&[D::Delivered, D::Sent]).is_none() && best(&[D::Unknown]).is_some() {
+        return (None, None);
+    }
+    let found = order.into_iter().find_map(|(statuses, word)| Some((best(statuses)?, word)));
+    match found {
+        Some((on, "recalled")) if on.reason.as_deref() == Some("stopped") => (Some("stopped"), on.reason.clone()),
+        Some((on, word)) => (Some(word), on.reason.clone()),
+        None => (None, None),
+    }
+}
+
+/// Enough of an address to recognise it, not enough to use it.
+fn mask(address: &str) -> String {
+    if let Some((local, domain)) = address.split_once('@') {
+        return format!("{}***@{domain}", local.chars().next().unwrap_or('*'));
+    }
+    if let Some((scheme, rest)) = address.split_once("://") {
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = host.rsplit('@').next().unwrap_or_default();
+        return format!("{scheme}://{host}/***");
+    }
+    let length = address.chars().count();
+    let shown = if length > 8 { 3 } else { 1.min(length) };
+    let start: String = address.chars().take(shown).collect();
+    let end: String = if length > 8 { address.chars().skip(length - 2).collect() } else { String::new() };
+    format!("{start}***{end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mask;
+
+    #[test]
+    fn masked_addresses_can_be_recognised_and_not_used() {
+        for (address, masked) in [
+            ("lilei@example.org", "l***@example.org"),
+            ("+8613800138000", "+86***00"),
+            ("https://user:pw@hooks.example.org/T0/secret?key=1", "https://hooks.example.org/***"),
+            ("lilei", "l***"),
+            ("李雷", "李***"),
+        ] {
+            assert_eq!(mask(address), masked);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Running the process.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use herald_channels::NetPolicy;
+use herald_shared::amqp::{Topology, Waker};
+use herald_shared::db::{self, Hot, PoolSize};
+use herald_shared::lifecycle::Process;
+use herald_shared::ops::{self, Ops};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::accept::WRITERS;
+use crate::config::Config;
+use crate::{App, router};
+
+/// How often idle rate limiters are forgotten.
+const TIDY: Duration = Duration::from_secs(60);
+
+/// Serves until SIGTERM or SIGINT, then finishes open requests.
+///
+/// Starts while the database or the broker is away and answers 503 until they come.
+///
+/// # Errors
+/// When the address cannot be had, a setting is unusable, or a task ends unasked.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let common = config.common;
+    let mut process = Process::with_signals()?;
+    // Every query here goes by key or key range.
+    let pool = db::connect(&common.database_url, PoolSize(config.connections), Hot::Yes)?;
+    let ops = Ops::new().database(pool.clone());
+    let topology = Topology::new(&common.queue_prefix);
+    let (waker, waking) = Waker::new(common.amqp_url, topology, process.stop());
+    let net = NetPolicy::new(common.allow_nets);
+    let app = App::new(pool, common.master_key, net, &ops.registry, waker)?;
+    let listener = TcpListener::bind(config.addr).await.with_context(|| format!("cannot listen on {}", config.addr))?;
+    tracing::info!(addr = %listener.local_addr()?, "herald-api listens");
+    // Plans of requests that are still open are written before the writers stop.
+    let served = CancellationToken::new();
+    for _ in 0..WRITERS {
+        process.spawn("accept", app.batcher.run(served.clone()));
+    }
+    process.spawn("wake", waking);
+    process.spawn("tidy", tidy(app.clone(), process.stop()));
+    let serving = ops::serve(listener, router(app, ops), process.stop());
+    process.spawn("http", async move {
+        let result = serving.await;
+        served.cancel();
+        result
+    });
+    process.run(common.drain).await
+}
+
+async fn tidy(app: App, stop: CancellationToken) -> anyhow::Result<()> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(TIDY) => app.limiters.tidy(),
+        }
+    }
+}

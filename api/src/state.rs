@@ -1,0 +1,89 @@
+//! What handlers share.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Instant;
+
+use deadpool_postgres::Pool;
+use herald_channels::{Deps, NetPolicy};
+use herald_shared::amqp::Waker;
+use herald_shared::db::{self, Client};
+use herald_shared::secrets::KeyRing;
+use prometheus::Registry;
+
+use crate::accept::{Batcher, Choices};
+use crate::auth::{KeyCache, Limiters};
+use crate::error::Result;
+use crate::extract::Budget;
+use crate::metrics::Metrics;
+
+/// One API process; cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Shared>);
+
+/// Its parts.
+pub struct Shared {
+    /// Connections; take one with [`App::db`].
+    pub pool: Pool,
+    /// Seals account secrets.
+    pub ring: KeyRing,
+    /// Which targets may be called.
+    pub net: Arc<NetPolicy>,
+    /// What Prometheus reads.
+    pub metrics: Metrics,
+    /// Known API keys.
+    pub keys: KeyCache,
+    /// Rates of API keys.
+    pub limiters: Limiters,
+    /// Room for bodies.
+    pub bodies: Budget,
+    /// Accounts by channel.
+    pub choices: Choices,
+    /// Commits plans.
+    pub batcher: Batcher,
+}
+
+impl Deref for App {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl App {
+    /// Puts a process together; nothing connects yet.
+    ///
+    /// # Errors
+    /// When the metrics are registered already.
+    pub fn new(pool: Pool, ring: KeyRing, net: NetPolicy, registry: &Registry, waker: Waker) -> anyhow::Result<Self> {
+        let metrics = Metrics::new(registry)?;
+        Ok(App(Arc::new(Shared {
+            batcher: Batcher::new(pool.clone(), metrics.clone(), waker),
+            pool,
+            ring,
+            net: Arc::new(net),
+            metrics,
+            keys: KeyCache::default(),
+            limiters: Limiters::default(),
+            bodies: Budget::default(),
+            choices: Choices::default(),
+        })))
+    }
+
+    /// A database connection.
+    ///
+    /// # Errors
+    /// 503 when none can be had within the pool's limits.
+    pub async fn db(&self) -> Result<Client> {
+        let started = Instant::now();
+        let client = self.pool.get().await.map_err(db::Error::from)?;
+        self.metrics.waited(started);
+        Ok(client)
+    }
+
+    /// What provider drivers need.
+    #[must_use]
+    pub fn deps(&self) -> Deps {
+        Deps { pool: self.pool.clone(), net: self.net.clone() }
+    }
+}

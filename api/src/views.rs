@@ -1,0 +1,123 @@
+//! The JSON that clients read. Field names and their order follow the HTTP contract.
+
+use std::collections::BTreeMap;
+
+use herald_shared::db::plans::{DeliveryCounts, View};
+use herald_shared::domain::{Lane, OnUnknown, PlanStatus};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// A plan.
+#[derive(Debug, Serialize)]
+pub struct Plan<'a> {
+    id: Uuid,
+    number: String,
+    reference: &'a Option<String>,
+    title: &'a str,
+    status: PlanStatus,
+    priority: Lane,
+    on_unknown: OnUnknown,
+    created_at: Timestamp,
+    send_at: Option<Timestamp>,
+    expires_at: Timestamp,
+    started_at: Option<Timestamp>,
+    finished_at: Option<Timestamp>,
+    recipients: Recipients,
+    answers: BTreeMap<&'a str, i64>,
+    deliveries: Deliveries,
+    metadata: &'a Option<Value>,
+}
+
+/// Disjoint counts that add up to `total`, then counts that overlap with them.
+#[derive(Debug, Serialize)]
+struct Recipients {
+    total: i64,
+    pending: i64,
+    reached: i64,
+    unreachable: i64,
+    cancelled: i64,
+    unknown: i64,
+    waiting: i64,
+    read: i64,
+    acknowledged: i64,
+    duplicates: i64,
+}
+
+/// Disjoint counts that add up to `total`.
+#[derive(Debug, Serialize)]
+struct Deliveries {
+    total: i64,
+    pending: i64,
+    queued: i64,
+    sending: i64,
+    sent: i64,
+    delivered: i64,
+    failed: i64,
+    unknown: i64,
+    suppressed: i64,
+    cancelled: i64,
+    expired: i64,
+}
+
+/// A plan as clients read it.
+#[must_use]
+pub fn plan(view: &View) -> Plan<'_> {
+    let counts = &view.recipients;
+    Plan {
+        id: view.plan.uuid(),
+        number: view.plan.number(),
+        reference: &view.reference,
+        title: &view.title,
+        status: view.status,
+        priority: view.lane,
+        on_unknown: view.on_unknown,
+        created_at: view.created_at,
+        send_at: view.send_at,
+        expires_at: view.expires_at,
+        started_at: view.started_at,
+        finished_at: view.finished_at,
+        recipients: Recipients {
+            total: counts.total,
+            pending: counts.pending,
+            reached: counts.reached,
+            unreachable: counts.unreachable,
+            cancelled: counts.cancelled,
+            unknown: counts.unknown,
+            // One tier has no step to wait for: a ladder is open exactly while nothing final is known.
+            waiting: counts.pending,
+            // Nobody can read or answer through Herald yet: the recipient's page comes with tracking.
+            read: 0,
+            acknowledged: 0,
+            duplicates: counts.duplicates,
+        },
+        answers: answers(view.acknowledgement.as_ref()),
+        deliveries: deliveries(&view.deliveries),
+        metadata: &view.metadata,
+    }
+}
+
+/// Every option a recipient may choose, with how often it was chosen.
+fn answers(acknowledgement: Option<&Value>) -> BTreeMap<&str, i64> {
+    let Some(offered) = acknowledgement else { return BTreeMap::new() };
+    let options = offered["options"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let other = offered["other"].as_bool() == Some(true);
+    options.iter().filter_map(Value::as_str).chain(other.then_some("other")).map(|option| (option, 0)).collect()
+}
+
+fn deliveries(counts: &DeliveryCounts) -> Deliveries {
+    Deliveries {
+        total: counts.total,
+        pending: counts.pending,
+        queued: counts.queued,
+        sending: counts.sending,
+        sent: counts.sent,
+        delivered: counts.delivered,
+        failed: counts.failed,
+        unknown: counts.unknown,
+        suppressed: counts.suppressed,
+        cancelled: counts.cancelled,
+        expired: counts.expired,
+    }
+}

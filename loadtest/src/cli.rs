@@ -1,0 +1,73 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::env::Env;
+use crate::floor::Floor;
+use crate::inbox::InboxArgs;
+use crate::latency::LatencyArgs;
+use crate::mail::MailArgs;
+use crate::single::SingleArgs;
+use crate::standin::Standin;
+use crate::{floor, inbox, latency, mail, single, standin};
+
+/// Measures Herald through its HTTP contract, beside floors measured in the same run on the same machine.
+///
+/// The servers are found through HERALD_URL, HERALD_API_KEY, DATABASE_URL and AMQP_URL, from the environment or from
+/// the file that `make run` writes. Receivers are started by the command itself on loopback: Herald must allow it
+/// (HERALD_ALLOW_NETS=127.0.0.0/8; `make run` does). Measure release builds on an otherwise idle machine, and read
+/// medians and ratios: absolute figures wander from hour to hour.
+#[derive(Debug, Parser)]
+#[command(name = "herald-loadtest", version, max_term_width = 110)]
+struct Cli {
+    /// File with NAME=value lines; the real environment wins over it.
+    #[arg(long, global = true, value_name = "FILE", default_value = ".herald/env")]
+    env: PathBuf,
+    /// Also write the result as JSON.
+    #[arg(long, global = true, value_name = "FILE")]
+    json: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// What Postgres and RabbitMQ do here without Herald. Needs DATABASE_URL, AMQP_URL, not Herald.
+    #[command(subcommand)]
+    Floor(Floor),
+    /// Urgent singles to a webhook at a fixed rate, from the moment each POST was due to its arrival, run by run
+    /// beside the hops floor.
+    Latency(LatencyArgs),
+    /// Throughput of singles: closed loop, from the first POST to the last outcome recorded, beside pgbench.
+    Single(SingleArgs),
+    /// One plan of 10,000 mails over SMTP, each exactly once, beside postfix's smtp-source on the same server.
+    Smtp(MailArgs),
+    /// Bulk into the in-app inbox: deliveries a second from the first POST to the last plan finished.
+    Inbox(InboxArgs),
+    /// Plays a provider for work by hand, until Ctrl-C.
+    #[command(subcommand)]
+    Standin(Standin),
+}
+
+/// Parses the program's arguments and does what they say.
+///
+/// # Errors
+///
+/// Whatever kept a measurement from being made, in words for the terminal.
+pub async fn run() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    // Only one provider is compiled in; a second installation would be the same.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let env = Env::load(&cli.env)?;
+    let json = cli.json.as_deref();
+    match cli.command {
+        Command::Floor(args) => floor::run(args, &env, json).await,
+        Command::Latency(args) => latency::run(args, &env, json).await,
+        Command::Single(args) => single::run(args, &env, json).await,
+        Command::Smtp(args) => mail::run(args, &env, json).await,
+        Command::Inbox(args) => inbox::run(args, &env, json).await,
+        Command::Standin(args) => standin::run(args).await,
+    }
+}

@@ -1,0 +1,71 @@
+//! What a driver is asked to send.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use herald_shared::domain::ids::{PlanRef, delivery_uuid};
+use herald_shared::domain::template::Compiled;
+use herald_shared::domain::{Lane, Slot};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+/// The last check before a provider is called.
+#[async_trait]
+pub trait Gate: Send + Sync {
+    /// Marks the call as begun; `false` means it may no longer be made.
+    async fn enter(&self) -> bool;
+}
+
+/// One provider call: a message and the people it goes to.
+#[derive(Clone)]
+pub struct Call {
+    /// What is said; shared by the calls of a plan.
+    pub message: Arc<Message>,
+    /// Tier and channel.
+    pub slot: Slot,
+    /// Attempt number of its deliveries, from 1.
+    pub attempt: i16,
+    /// 1 to `Spec::batch` recipients.
+    pub to: Vec<Target>,
+}
+
+impl Call {
+    /// The public id of the delivery to `target`; the same on every attempt.
+    #[must_use]
+    pub fn delivery(&self, target: &Target) -> Uuid {
+        delivery_uuid(self.message.plan, self.slot.code(), target.no)
+    }
+}
+
+/// What a plan says.
+pub struct Message {
+    /// The plan.
+    pub plan: PlanRef,
+    /// Its owner.
+    pub tenant_id: i64,
+    /// The plan's title as given.
+    pub title: String,
+    /// Its content, ready to render.
+    pub content: Compiled,
+    /// Its priority.
+    pub lane: Lane,
+    /// The caller's own strings.
+    pub metadata: Option<Value>,
+    /// What recipients may answer with, as accepted.
+    pub acknowledgement: Option<Value>,
+}
+
+/// One recipient of a call.
+#[derive(Clone)]
+pub struct Target {
+    /// Position in the plan, from 1.
+    pub no: i32,
+    /// The caller's name for the person.
+    pub key: Option<String>,
+    /// Display name.
+    pub name: Option<String>,
+    /// Address of the channel's kind.
+    pub address: String,
+    /// The person's template variables.
+    pub variables: Option<Map<String, Value>>,
+}

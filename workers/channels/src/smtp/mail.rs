@@ -1,0 +1,155 @@
+//! Turns a call into the bytes of one mail: headers and MIME parts by lettre, dot-stuffed and with the final dot.
+
+use std::time::SystemTime;
+
+use herald_shared::domain::template::Rendered;
+use herald_shared::domain::{Class, Failure, Reason};
+use lettre::message::header::{
+    Date, From as FromHeader, HeaderName, HeaderValue, Headers, MIME_VERSION_1_0, MessageId, ReplyTo,
+    Subject, To,
+};
+use lettre::message::{Mailbox, MultiPart, SinglePart};
+
+use super::address::{self, Envelope};
+use super::reply::Reply;
+use super::settings::Settings;
+use super::trouble::failure;
+use crate::wording::{is_clean, shorten};
+use crate::{Call, Target};
+
+/// Longest line without its line end (RFC 5322 2.1.1).
+const MAX_LINE: usize = 998;
+
+/// A mail ready to be written.
+#[derive(Debug)]
+pub(super) struct Mail {
+    pub(super) envelope: Envelope,
+    /// `<delivery@sender's domain>`, the same on every attempt.
+    message_id: String,
+    /// Everything after DATA, the final dot included.
+    pub(super) data: Vec<u8>,
+}
+
+impl Mail {
+    /// Renders and encodes the mail to the call's one recipient.
+    ///
+    /// # Errors
+    /// Permanent failures: the address is none, a header would hold control characters, the template does not render.
+    pub(super) fn build(settings: &Settings, call: &Call) -> Result<Self, Failure> {
+        let Some(target) = call.to.first() else {
+            return Err(unusable("the call has no recipient"));
+        };
+        let address = address::parse(&target.address).ok_or_else(|| {
+            failure(Class::PermanentRecipient, "address", "is not a mail address", Reason::InvalidAddress)
+        })?;
+        let content = &call.message.content;
+        let rendered = content
+            .render(target.name.as_deref(), target.variables.as_ref())
+            .map_err(|problem| unusable(&problem.to_string()))?;
+        let envelope = Envelope::new(&settings.from.email, &address);
+        let message_id = format!("<{}@{}>", call.delivery(target), settings.from.email.domain());
+        let to = Mailbox::new(display_name(target)?, address);
+        let mut text = headers(settings, to, &rendered.subject, &message_id)?.to_string().into_bytes();
+        if text.split(|byte| *byte == b'\n').any(|line| line.len() > MAX_LINE) {
+            return Err(unusable("a header line would be longer than 998 bytes"));
+        }
+        text.extend(parts(rendered)?);
+        Ok(Mail { envelope, message_id, data: stuff(&text) })
+    }
+
+    /// The provider's id of the mail: what the server said when it took it, else our Message-ID.
+    pub(super) fn reference(&self, accepted: &Reply) -> String {
+        let said = accepted.text();
+        if said.trim().is_empty() { self.message_id.clone() } else { shorten(&said, 100) }
+    }
+}
+
+fn unusable(detail: &str) -> Failure {
+    failure(Class::PermanentRequest, "mail", detail, Reason::Rejected)
+}
+
+fn display_name(target: &Target) -> Result<Option<String>, Failure> {
+    let name = target.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+    match name {
+        Some(name) if !is_clean(name) => Err(unusable("the recipient's name holds control characters")),
+        name => Ok(name.map(str::to_owned)),
+    }
+}
+
+fn headers(settings: &Settings, to: Mailbox, subject: &str, message_id: &str) -> Result<Headers, Failure> {
+    if !is_clean(subject) {
+        return Err(unusable("the subject holds control characters"));
+    }
+    let mut headers = Headers::with_capacity(8);
+    headers.set(Date::from(SystemTime::now()));
+    headers.set(FromHeader::from(lettre::message::Mailboxes::from(settings.from.clone())));
+    if let Some(reply_to) = &settings.reply_to {
+        headers.set(ReplyTo::from(lettre::message::Mailboxes::from(reply_to.clone())));
+    }
+    headers.set(To::from(lettre::message::Mailboxes::from(to)));
+    headers.set(Subject::from(subject.to_owned()));
+    headers.set(MessageId::from(message_id.to_owned()));
+    // RFC 3834: keeps vacation responders quiet.
+    let name = HeaderName::new_from_ascii_str("Auto-Submitted");
+    headers.insert_raw(HeaderValue::new(name, "auto-generated".to_owned()));
+    headers.set(MIME_VERSION_1_0);
+    Ok(headers)
+}
+
+/// The MIME parts, content headers first: both kinds as alternatives (text first), or the one there is.
+fn parts(rendered: Rendered) -> Result<Vec<u8>, Failure> {
+    let link = rendered.link.as_deref();
+    let text = rendered.text.map(|text| body(with_link(text, link))).transpose()?;
+    let html = rendered.html.map(|html| body(with_html_link(html, link))).transpose()?;
+    Ok(match (text, html) {
+        (Some(text), Some(html)) => MultiPart::alternative_plain_html(text, html).formatted(),
+        (None, Some(html)) => SinglePart::html(html).formatted(),
+        (Some(text), None) => SinglePart::plain(text).formatted(),
+        (None, None) => SinglePart::plain(body(link.unwrap_or(&rendered.subject).to_owned())?).formatted(),
+    })
+}
+
+/// Lines that end in LF (lettre makes them CRLF); a lone CR would be a line end to some servers and not to others.
+fn body(text: String) -> Result<String, Failure> {
+    if text.contains('\0') {
+        return Err(unusable("the content holds a NUL character"));
+    }
+    if text.contains('\r') { Ok(text.replace("\r\n", "\n").replace('\r', "\n")) } else { Ok(text) }
+}
+
+/// The link belongs to the message: it is added where the text does not hold it.
+fn with_link(text: String, link: Option<&str>) -> String {
+    match link {
+        Some(link) if !text.contains(link) => format!("{text}\n\n{link}\n"),
+        _ => text,
+    }
+}
+
+fn with_html_link(mut html: String, link: Option<&str>) -> String {
+    let Some(link) = link else { return html };
+    let safe = link.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    if !html.contains(link) && !html.contains(&safe) {
+        let end = html.rfind("</body>").unwrap_or(html.len());
+        html.insert_str(end, &format!("<p><a href=\"{safe}\">{safe}</a></p>\n"));
+    }
+    html
+}
+
+/// Dot-stuffing (RFC 5321 4.5.2) of text with CRLF line ends, and the final dot.
+fn stuff(text: &[u8]) -> Vec<u8> {
+    let mut data = Vec::with_capacity(text.len() + text.len() / 64 + 8);
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        if line.first() == Some(&b'.') {
+            data.push(b'.');
+        }
+        data.extend_from_slice(line);
+    }
+    if !data.ends_with(b"\r\n") {
+        data.extend_from_slice(b"\r\n");
+    }
+    data.extend_from_slice(b".\r\n");
+    data
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! What a provider declares about itself and how it is opened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use herald_shared::domain::{Channel, Verdict};
+use serde_json::Value;
+
+use crate::{Call, Gate, NetPolicy};
+
+/// What a success of this provider proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Proves {
+    /// The provider took it.
+    Sent,
+    /// Reports say that it arrived.
+    Delivered,
+    /// Reports say that it was read.
+    Read,
+}
+
+/// A provider's description: queues, batching, limits and validation follow from it.
+#[derive(Debug)]
+pub struct Spec {
+    /// Its name in `account.provider`.
+    pub provider: &'static str,
+    /// The medium it serves.
+    pub channel: Channel,
+    /// Most recipients of one call, 1..=1000.
+    pub batch: u32,
+    /// Calls at once per worker and account, unless the account says otherwise.
+    pub concurrency: u32,
+    /// No call takes longer; drivers keep it themselves.
+    pub deadline: Duration,
+    /// What a success proves.
+    pub proves: Proves,
+}
+
+/// One set of credentials, as loaded from the database with its secret opened.
+#[derive(Clone)]
+pub struct Account {
+    /// Internal id.
+    pub id: i64,
+    /// Its owner.
+    pub tenant_id: i64,
+    /// Its name, for messages to its owner.
+    pub name: String,
+    /// What is not secret.
+    pub settings: Value,
+    /// Credentials; `Null` when there are none.
+    pub secret: Value,
+    /// The account's own limit of calls at once; `None` means the provider's default.
+    pub concurrency: Option<u32>,
+}
+
+impl std::fmt::Debug for Account {
+    /// Shows neither settings nor secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account")
+            .field("id", &self.id)
+            .field("tenant_id", &self.tenant_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Something wrong with an account, in words for its owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldProblem {
+    /// JSON pointer into the account, such as `/settings/host`.
+    pub pointer: String,
+    /// What is wrong and what would be right.
+    pub detail: String,
+}
+
+impl FieldProblem {
+    pub(crate) fn new(pointer: &str, detail: impl Into<String>) -> Self {
+        FieldProblem { pointer: pointer.to_owned(), detail: detail.into() }
+    }
+}
+
+/// What drivers get from the process.
+#[derive(Clone)]
+pub struct Deps {
+    /// The database; only the inbox uses it.
+    pub pool: deadpool_postgres::Pool,
+    /// Which network targets may be called.
+    pub net: Arc<NetPolicy>,
+}
+
+/// A kind of provider.
+pub trait Provider: Send + Sync {
+    /// What it declares about itself.
+    fn spec(&self) -> &'static Spec;
+
+    /// Finds everything wrong with an account's settings and secret, without the network.
+    ///
+    /// Unknown fields are problems; literal targets must pass `net`. Empty means that [`open`](Provider::open) works.
+    fn check(&self, account: &Account, net: &NetPolicy) -> Vec<FieldProblem>;
+
+    /// Makes the account's driver. No network; call it within a Tokio runtime.
+    ///
+    /// # Errors
+    /// The first problem that [`check`](Provider::check) would report.
+    fn open(&self, account: Account, deps: &Deps) -> Result<Arc<dyn Driver>, FieldProblem>;
+}
+
+/// One account, ready to send. Holds its connections.
+#[async_trait]
+pub trait Driver: Send + Sync {
+    /// Asks the provider whether the credentials work; sends nothing. Takes at most 10 s.
+    ///
+    /// # Errors
+    /// What is wrong, with a pointer to the field that most likely causes it.
+    async fn verify(&self) -> Result<(), FieldProblem>;
+
+    /// Makes one provider call within [`Spec::deadline`]; the verdict covers everybody in it.
+    ///
+    /// The gate is entered once, as late as the protocol allows and before any byte of the message; when it is shut
+    /// the verdict is `NotStarted`. A failure known before that (no connection, unusable address) is returned
+    /// without entering it.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the connection in use; other calls are not disturbed. The outcome is then unknown
+    /// if the gate had been entered.
+    async fn send(&self, call: &Call, gate: &dyn Gate) -> Verdict;
+}

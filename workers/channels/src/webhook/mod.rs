@@ -1,0 +1,171 @@
+//! Signed HTTP calls to the recipient's URL (Standard Webhooks).
+//!
+//! One call: `body` serialises once, `sign` signs that buffer, reqwest posts it, `answer` says what came of it.
+//! The guard sits in the resolver that the connector dials from (`guarded`), literals are checked before. Two clients
+//! per account: one for `https://`, one for `http://`, whose resolver gives only addresses the allow-list names.
+//!
+//! The gate is entered before reqwest is asked, so also before it may have to connect: reqwest owns its connections. A
+//! failure to connect is still told apart (nothing was sent); only a worker killed in that moment leaves an unknown.
+
+mod answer;
+mod body;
+mod guarded;
+mod settings;
+mod sign;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use herald_shared::domain::{Channel, Class, Failure, Reason, Verdict};
+use jiff::Timestamp;
+use reqwest::{Client, Response};
+use url::Url;
+use uuid::Uuid;
+
+use self::settings::Settings;
+use crate::{Account, Call, Deps, Driver, FieldProblem, Gate, NetPolicy, Proves, Provider, Spec, Target};
+
+/// The deadline is the longest `timeout_ms` and a little for what surrounds the call.
+static SPEC: Spec = Spec {
+    provider: "webhook",
+    channel: Channel::Webhook,
+    batch: 1,
+    concurrency: 64,
+    deadline: Duration::from_secs(65),
+    proves: Proves::Sent,
+};
+
+/// Of an answer's body; more is not read. Source: ENGINEERING F.2.
+const MAX_ANSWER: usize = 64 * 1024;
+/// Shorter than the 5 s after which common servers (Node) close an idle connection: fewer calls race with that.
+const IDLE_LIMIT: Duration = Duration::from_secs(4);
+
+/// The provider `webhook`.
+pub(crate) struct Webhook;
+
+impl Provider for Webhook {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    fn check(&self, account: &Account, _net: &NetPolicy) -> Vec<FieldProblem> {
+        Settings::read(account).err().unwrap_or_default()
+    }
+
+    fn open(&self, account: Account, deps: &Deps) -> Result<Arc<dyn Driver>, FieldProblem> {
+        let settings = Settings::read(&account).map_err(|mut problems| problems.swap_remove(0))?;
+        let idle = account.concurrency.unwrap_or(SPEC.concurrency).max(1);
+        let idle = usize::try_from(idle).unwrap_or(usize::MAX);
+        let build = |resolver| client(&settings, resolver, idle);
+        Ok(Arc::new(WebhookDriver {
+            secure: build(guarded::Resolver::public(deps.net.clone()))?,
+            clear: build(guarded::Resolver::allowed(deps.net.clone()))?,
+            net: deps.net.clone(),
+            settings,
+        }))
+    }
+}
+
+fn client(settings: &Settings, resolver: guarded::Resolver, idle: usize) -> Result<Client, FieldProblem> {
+    Client::builder()
+        .tls_backend_preconfigured(settings.tls_client.clone())
+        .dns_resolver(Arc::new(resolver))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .referer(false)
+        .tcp_nodelay(true)
+        .user_agent(concat!("Herald/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(settings.timeout.min(Duration::from_secs(10)) / 2)
+        .timeout(settings.timeout)
+        .pool_idle_timeout(IDLE_LIMIT)
+        .pool_max_idle_per_host(idle)
+        .build()
+        .map_err(|error| {
+            FieldProblem::new("/settings", format!("no HTTP client can be made of them: {error}"))
+        })
+}
+
+struct WebhookDriver {
+    settings: Settings,
+    net: Arc<NetPolicy>,
+    secure: Client,
+    clear: Client,
+}
+
+#[async_trait]
+impl Driver for WebhookDriver {
+    /// Nothing to ask: the target is each recipient's own.
+    async fn verify(&self) -> Result<(), FieldProblem> {
+        Ok(())
+    }
+
+    async fn send(&self, call: &Call, gate: &dyn Gate) -> Verdict {
+        let Some(target) = call.to.first() else {
+            return Verdict::Failed(permanent("call", "the call has no recipient", Reason::Rejected));
+        };
+        let prepared = self.prepare(call, target);
+        let (url, id, body) = match prepared {
+            Ok(prepared) => prepared,
+            Err(failure) => return Verdict::Failed(failure),
+        };
+        if !gate.enter().await {
+            return Verdict::NotStarted;
+        }
+        match self.post(url, id, body).await {
+            Ok(response) => conclude(response).await,
+            Err(error) => Verdict::Failed(answer::of_error(&error)),
+        }
+    }
+}
+
+impl WebhookDriver {
+    fn prepare(&self, call: &Call, target: &Target) -> Result<(Url, Uuid, Vec<u8>), Failure> {
+        let url = Url::parse(&target.address)
+            .map_err(|error| permanent("url", &format!("is not a URL: {error}"), Reason::InvalidAddress))?;
+        self.net
+            .check_literal(&url)
+            .map_err(|refused| permanent("target_refused", &refused.to_string(), Reason::TargetRefused))?;
+        let body = body::serialise(call, target, Timestamp::now()).map_err(|detail| Failure {
+            class: Class::PermanentRequest,
+            ..permanent("content", &detail, Reason::Rejected)
+        })?;
+        Ok((url, call.delivery(target), body))
+    }
+
+    async fn post(&self, url: Url, id: Uuid, body: Vec<u8>) -> reqwest::Result<Response> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let id = id.to_string();
+        let signature = sign::signatures(&self.settings.keys, &id, now, &body);
+        let client = if url.scheme() == "https" { &self.secure } else { &self.clear };
+        client
+            .post(url)
+            .header("content-type", "application/json")
+            .header("webhook-id", id)
+            .header("webhook-timestamp", now)
+            .header("webhook-signature", signature)
+            .body(body)
+            .send()
+            .await
+    }
+}
+
+/// The status decides; the body is only read for its words, and so that the connection can be used again.
+async fn conclude(mut response: Response) -> Verdict {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_ANSWER {
+            break;
+        }
+    }
+    match answer::of_status(response.status().as_u16(), response.headers(), &body, Timestamp::now()) {
+        None => Verdict::Sent { provider_ref: None },
+        Some(failure) => Verdict::Failed(failure),
+    }
+}
+
+fn permanent(code: &str, detail: &str, reason: Reason) -> Failure {
+    answer::failure(Class::PermanentRecipient, code, detail, reason)
+}

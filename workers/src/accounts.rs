@@ -1,0 +1,115 @@
+//! Accounts in use: each with its driver and the calls it may have at once.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use herald_channels::{Deps, Driver, Spec};
+use herald_shared::db::{Pool, worker};
+use herald_shared::secrets::KeyRing;
+use tokio::sync::Semaphore;
+
+/// How long a loaded account is used before a look whether it changed. A claim that names another version looks at once.
+const FRESH: Duration = Duration::from_secs(5);
+/// Accounts kept open.
+const KEPT: usize = 1000;
+
+/// An account ready for calls.
+pub(crate) struct Open {
+    pub(crate) id: i64,
+    pub(crate) version: i32,
+    pub(crate) spec: &'static Spec,
+    pub(crate) driver: Arc<dyn Driver>,
+    /// Calls it may have at once in this worker.
+    pub(crate) capacity: Arc<Semaphore>,
+    /// It was out of use when loaded: the first success tells that it works again.
+    pub(crate) down: AtomicBool,
+    loaded: Instant,
+}
+
+/// All accounts of this worker.
+pub(crate) struct Accounts {
+    deps: Deps,
+    open: Mutex<HashMap<i64, Arc<Open>>>,
+}
+
+impl Accounts {
+    pub(crate) fn new(deps: Deps) -> Self {
+        Accounts { deps, open: Mutex::default() }
+    }
+
+    /// The account, loaded or from memory; `None` when it is deleted, disabled, or cannot be used by this build.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub(crate) async fn get(&self, id: i64, ring: &KeyRing, pool: &Pool) -> Result<Option<Arc<Open>>, herald_shared::db::Error> {
+        let known = self.open.lock().expect("nothing panics while it is held").get(&id).cloned();
+        if let Some(open) = known.as_ref().filter(|open| open.loaded.elapsed() < FRESH) {
+            return Ok(Some(open.clone()));
+        }
+        let Some(row) = worker::account(&pool.get().await?, id).await? else {
+            self.forget(id);
+            return Ok(None);
+        };
+        let same = known.filter(|open| open.version == row.version);
+        let fresh = match self.build(id, row, ring, same.as_deref()) {
+            Ok(open) => Arc::new(open),
+            Err(problem) => {
+                tracing::error!(account = id, %problem, "an account cannot be used: its jobs wait");
+                return Ok(None);
+            }
+        };
+        let mut open = self.open.lock().expect("nothing panics while it is held");
+        if open.len() >= KEPT {
+            open.clear();
+        }
+        open.insert(id, fresh.clone());
+        Ok(Some(fresh))
+    }
+
+    /// Drops what is known about an account; the next use loads it.
+    pub(crate) fn forget(&self, id: i64) {
+        self.open.lock().expect("nothing panics while it is held").remove(&id);
+    }
+
+    /// Opens an account; the same version keeps its connections and the calls it has going.
+    fn build(&self, id: i64, row: worker::AccountRow, ring: &KeyRing, same: Option<&Open>) -> Result<Open, String> {
+        let (version, down, loaded) = (row.version, AtomicBool::new(row.down), Instant::now());
+        if let Some(open) = same {
+            let (spec, driver, capacity) = (open.spec, open.driver.clone(), open.capacity.clone());
+            return Ok(Open { id, version, spec, driver, capacity, down, loaded });
+        }
+        let provider = herald_channels::provider(&row.provider)
+            .ok_or_else(|| format!("this build has no provider \"{}\"", row.provider))?;
+        let spec = provider.spec();
+        let secret = match row.secret {
+            Some(sealed) => {
+                let plain = ring.open(&sealed, &format!("account|{}", row.uid)).map_err(|error| error.to_string())?;
+                serde_json::from_slice(&plain).map_err(|_| "its secret is not JSON".to_owned())?
+            }
+            None => serde_json::Value::Null,
+        };
+        let concurrency = row.limits.get("concurrency").and_then(serde_json::Value::as_u64);
+        let concurrency = concurrency.and_then(|n| u32::try_from(n).ok()).filter(|&n| n > 0);
+        let account = herald_channels::Account {
+            id,
+            tenant_id: row.tenant_id,
+            name: row.name,
+            settings: row.settings,
+            secret,
+            concurrency,
+        };
+        let driver = provider.open(account, &self.deps).map_err(|problem| problem.detail)?;
+        let calls = concurrency.unwrap_or(spec.concurrency);
+        let capacity = Arc::new(Semaphore::new(calls as usize));
+        Ok(Open { id, version, spec, driver, capacity, down, loaded })
+    }
+}
+
+impl Open {
+    /// Notes that a call went through; `true` the first time after it was down.
+    pub(crate) fn works(&self) -> bool {
+        self.down.load(Ordering::Relaxed) && self.down.swap(false, Ordering::Relaxed)
+    }
+}

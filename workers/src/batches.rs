@@ -1,0 +1,194 @@
+//! Claims, marks and outcomes of all running jobs of a lane, a few statements for many.
+//!
+//! Each retries while the database is away: an outcome must not be lost, and a claim that is given up too early would send
+//! its pointer round the broker in circles. What is in hand is bounded by the prefetch, so waiting holds no memory.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use herald_shared::batch::{Batcher, batcher};
+use herald_shared::db::claim::{self, Claimed, Mark, Want};
+use herald_shared::db::settle::{self, Done, Release};
+use herald_shared::db::{Error, Pool};
+use herald_shared::reconnect::Delays;
+use tokio::sync::oneshot;
+
+use crate::Shared;
+
+/// Jobs, calls or outcomes in one statement.
+const SIZE: usize = 128;
+/// How long a claim is kept from others beyond its provider's deadline; only a backstop, the lease decides.
+const BACKSTOP: Duration = Duration::from_secs(900);
+
+/// What a job hands in when calls have ended.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) done: Vec<Done>,
+    pub(crate) release: Option<Release>,
+}
+
+/// A task for the process to own.
+pub(crate) type Task = (&'static str, Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>);
+
+/// The three batchers of a lane.
+pub(crate) struct Batches {
+    claims: Batcher<Want, Option<Claimed>>,
+    marks: Batcher<Mark, bool>,
+    records: Batcher<Record, ()>,
+}
+
+impl Batches {
+    /// The batchers and the tasks that must run for them.
+    pub(crate) fn new(pool: Pool, shared: Arc<Shared>) -> (Self, Vec<Task>) {
+        let parts = Arc::new(Parts { pool, shared, uncertain: AtomicBool::new(false) });
+        let (a, b, c) = (parts.clone(), parts.clone(), parts);
+        let (claims, claiming) = batcher(2, SIZE, move |wants| a.clone().claim(wants));
+        let (marks, marking) = batcher(2, SIZE, move |marks| b.clone().mark(marks));
+        // One at a time: a second statement would wait for the same plan rows, and a job's release must not overtake its outcomes.
+        let (records, recording) = batcher(1, SIZE, move |records| c.clone().record(records));
+        let tasks: Vec<Task> =
+            vec![("claims", Box::pin(claiming)), ("marks", Box::pin(marking)), ("records", Box::pin(recording))];
+        (Batches { claims, marks, records }, tasks)
+    }
+
+    /// Claims a job; `None`: it is not to be had, forget the pointer.
+    pub(crate) async fn claim(&self, want: Want) -> Option<Claimed> {
+        self.claims.submit(want).await.flatten()
+    }
+
+    /// Marks a call; `false`: it must not go out.
+    pub(crate) async fn mark(&self, mark: Mark) -> bool {
+        self.marks.submit(mark).await.unwrap_or(false)
+    }
+
+    /// Hands in outcomes, in order; the receiver answers after their commit, with an error when they could not be recorded.
+    pub(crate) async fn record(&self, record: Record) -> oneshot::Receiver<()> {
+        self.records.enqueue(record).await
+    }
+}
+
+struct Parts {
+    pool: Pool,
+    shared: Arc<Shared>,
+    /// The answer to a claim was lost: this run may hold jobs it does not know of.
+    uncertain: AtomicBool,
+}
+
+impl Parts {
+    async fn claim(self: Arc<Self>, wants: Vec<Want>) -> Vec<Option<Claimed>> {
+        let lease = &self.shared.lease;
+        let attempt = || async {
+            lease.alive().await;
+            let client = self.pool.get().await?;
+            let again = self.uncertain.load(Ordering::Acquire);
+            claim::claim(&client, lease.incarnation(), BACKSTOP, &wants, again).await
+        };
+        let claimed = match self.until_available("claim", &attempt).await {
+            Some(Ok(claimed)) => claimed,
+            Some(Err(error)) if wants.len() > 1 => {
+                tracing::error!(error = error.chain(), "a batch of claims failed: trying one by one");
+                let mut all = Vec::with_capacity(wants.len());
+                for want in wants {
+                    all.extend(Box::pin(self.clone().claim(vec![want])).await);
+                }
+                return all;
+            }
+            Some(Err(error)) => {
+                tracing::error!(job = wants[0].job, error = error.chain(), "a job cannot be claimed");
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+        let mut by_job: std::collections::HashMap<i64, Claimed> = claimed.into_iter().map(|c| (c.job, c)).collect();
+        wants.iter().map(|want| by_job.remove(&want.job)).collect()
+    }
+
+    async fn mark(self: Arc<Self>, marks: Vec<Mark>) -> Vec<bool> {
+        let lease = &self.shared.lease;
+        let attempt = || async {
+            let client = self.pool.get().await?;
+            claim::mark(&client, lease.incarnation(), &marks).await
+        };
+        match self.until_available("mark", &attempt).await {
+            Some(Ok(marked)) => marked,
+            Some(Err(error)) => {
+                tracing::error!(error = error.chain(), "calls cannot be marked: they wait");
+                vec![false; marks.len()]
+            }
+            None => vec![false; marks.len()],
+        }
+    }
+
+    async fn record(self: Arc<Self>, records: Vec<Record>) -> Vec<()> {
+        let count = records.len();
+        let done: Vec<Done> = records.iter().flat_map(|record| record.done.iter().cloned()).collect();
+        let releases: Vec<Release> = records.iter().filter_map(|record| record.release.clone()).collect();
+        let attempt = || async {
+            let client = self.pool.get().await?;
+            settle::settle(&client, &done, &releases).await
+        };
+        match self.until_available("record", &attempt).await {
+            Some(Ok(settled)) => {
+                crate::outcome::count(&self.shared, &done);
+                for position in settled.late {
+                    self.late(&done[position]).await;
+                }
+                vec![(); count]
+            }
+            Some(Err(error)) if count > 1 => {
+                tracing::error!(error = error.chain(), "a batch of outcomes failed: trying one by one");
+                let mut all = Vec::with_capacity(count);
+                for record in records {
+                    all.extend(Box::pin(self.clone().record(vec![record])).await);
+                }
+                // Whoever is left out learns that something was not recorded.
+                if all.len() == count { all } else { Vec::new() }
+            }
+            Some(Err(error)) => {
+                // A defect: better that the lease's end settles these as unknown than that they block everybody's.
+                tracing::error!(calls = done.len(), error = error.chain(), "outcomes cannot be recorded");
+                Vec::new()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// The truth about a call whose attempt was given up meanwhile.
+    async fn late(&self, done: &Done) {
+        let attempt = || async {
+            let client = self.pool.get().await?;
+            settle::late(&client, done).await
+        };
+        if let Some(Ok(false)) = self.until_available("record a late outcome", &attempt).await {
+            self.shared.metrics.duplicates.inc();
+            tracing::warn!(plan = done.plan_id, no = done.lo, number = done.number, "a message given up as unknown had gone out: it goes out twice");
+        }
+    }
+
+    /// Tries until the database answers, or the process stops and its lease has lapsed. Conflicts are tried again at once.
+    async fn until_available<T, F>(&self, what: &str, attempt: &impl Fn() -> F) -> Option<Result<T, Error>>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let mut delays = Delays::default();
+        loop {
+            match attempt().await {
+                Ok(value) => return Some(Ok(value)),
+                Err(error) if error.is_unavailable() => {
+                    self.uncertain.store(true, Ordering::Release);
+                    tracing::warn!(error = error.chain(), "cannot {what} just now: trying again");
+                }
+                Err(error) => return Some(Err(error)),
+            }
+            let pause = delays.next();
+            // A stopping process waits for the database as long as its lease would hold, no longer.
+            if self.shared.stop.is_cancelled() && !self.shared.lease.is_alive() {
+                return None;
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Compiled messages of the plans in work: a plan of many jobs compiles its templates once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use herald_channels::Message;
+use herald_shared::db::claim::Claimed;
+use herald_shared::domain::template;
+
+/// Plans kept; at some 30 kB each.
+const KEPT: usize = 256;
+
+/// The cache. Content never changes after acceptance, so an entry is never stale.
+#[derive(Default)]
+pub(crate) struct Messages(Mutex<HashMap<i64, Arc<Message>>>);
+
+impl Messages {
+    /// The message of a claimed job's plan, or why its templates cannot be used.
+    pub(crate) fn get(&self, claimed: &mut Claimed) -> Result<Arc<Message>, String> {
+        let mut kept = self.0.lock().expect("nothing panics while it is held");
+        if let Some(message) = kept.get(&claimed.plan.id) {
+            return Ok(message.clone());
+        }
+        let plan = &mut claimed.message;
+        let content = template::compile(&plan.content, &plan.title)
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+        let message = Arc::new(Message {
+            plan: claimed.plan,
+            tenant_id: claimed.tenant_id,
+            title: std::mem::take(&mut plan.title),
+            content,
+            lane: claimed.lane,
+            metadata: plan.metadata.take(),
+            acknowledgement: plan.acknowledgement.take(),
+        });
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(claimed.plan.id, message.clone());
+        Ok(message)
+    }
+}

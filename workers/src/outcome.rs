@@ -1,0 +1,104 @@
+//! From a driver's verdict to what is recorded, and the counters that follow the commit.
+
+use std::time::Duration;
+
+use herald_shared::config::Timings;
+use herald_shared::db::claim::Claimed;
+use herald_shared::db::settle::Done;
+use herald_shared::domain::settle::{Fate, fate, outcome_of};
+use herald_shared::domain::{Class, Failure, Reason, Verdict};
+
+use crate::Shared;
+
+/// A finished call, before it is recorded.
+pub(crate) struct Ended {
+    /// Its members.
+    pub(crate) nos: Vec<i32>,
+    /// What the driver said.
+    pub(crate) verdict: Verdict,
+}
+
+/// What the rules make of a call.
+pub(crate) struct Judged {
+    /// To be recorded.
+    pub(crate) done: Done,
+    /// Members that stay with the job, and how long they wait.
+    pub(crate) put_back: Option<Duration>,
+    /// The account is at fault: why.
+    pub(crate) account_fault: Option<String>,
+}
+
+/// Applies the rules. `roll` is one number in 0..1 per job, so that its retries stay together in one new job.
+pub(crate) fn judge(claimed: &Claimed, provider: &'static str, ended: &Ended, timings: &Timings, roll: f64) -> Judged {
+    let (backoff, grace) = (&timings.backoff, timings.unknown_grace);
+    let fate = fate(&ended.verdict, claimed.attempt, claimed.on_unknown, backoff, grace, roll);
+    let (code, detail, provider_ref) = match &ended.verdict {
+        Verdict::Sent { provider_ref } => (None, None, provider_ref.clone()),
+        Verdict::Failed(failure) => (Some(failure.code.clone()), Some(failure.detail.clone()), None),
+        Verdict::NotStarted => (None, None, None),
+    };
+    let account_fault = match &ended.verdict {
+        Verdict::Failed(failure) if failure.class == Class::Account => {
+            Some(format!("{} {}", failure.code, failure.detail).trim().to_owned())
+        }
+        _ => None,
+    };
+    let done = Done {
+        plan_id: claimed.plan.id,
+        tenant_id: claimed.tenant_id,
+        slot: claimed.slot,
+        lane: claimed.lane,
+        lo: ended.nos[0],
+        number: claimed.attempt,
+        outcome: outcome_of(&ended.verdict),
+        code,
+        detail,
+        provider_ref,
+        fate,
+        width: ended.nos.len(),
+        provider,
+        class: class_of(&ended.verdict),
+    };
+    let put_back = match fate {
+        Fate::PutBack(delay) => Some(delay),
+        Fate::Retry(_) | Fate::Final(..) => None,
+    };
+    Judged { done, put_back, account_fault }
+}
+
+/// A call that could not even be rendered or ran out of time.
+pub(crate) fn failed(class: Class, reason: Reason, code: &str, detail: &str) -> Verdict {
+    Verdict::Failed(Failure { class, code: code.to_owned(), detail: detail.to_owned(), reason, retry_after: None })
+}
+
+fn class_of(verdict: &Verdict) -> Option<Class> {
+    match verdict {
+        Verdict::Failed(failure) => Some(failure.class),
+        Verdict::Sent { .. } | Verdict::NotStarted => None,
+    }
+}
+
+/// Moves the counters; called after the commit.
+pub(crate) fn count(shared: &Shared, done: &[Done]) {
+    for call in done {
+        let channel = call.slot.channel();
+        let provider = call.provider;
+        let width = u64::try_from(call.width).unwrap_or(0);
+        match call.fate {
+            Fate::Final(status, _) => {
+                shared.metrics.deliveries.with_label_values(&[channel.as_str(), provider, status.as_str()]).inc_by(width);
+            }
+            Fate::Retry(_) | Fate::PutBack(_) => {
+                if let Some(class) = call.class {
+                    shared.metrics.retries.with_label_values(&[channel.as_str(), class.as_str()]).inc_by(width);
+                }
+            }
+        }
+        let outcome = match (call.outcome, call.class) {
+            (Some(outcome), _) => outcome.as_str(),
+            (None, Some(class)) => class.as_str(),
+            (None, None) => continue,
+        };
+        shared.metrics.attempts.with_label_values(&[channel.as_str(), provider, outcome]).inc();
+    }
+}

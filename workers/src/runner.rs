@@ -1,0 +1,319 @@
+//! One job, from pointer to release: capacity, claim, calls, outcomes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use herald_channels::{Call, Message, Target};
+use herald_shared::db::claim::{Claimed, Mark, Member, Want};
+use herald_shared::db::settle::{self, Release};
+use herald_shared::db::worker;
+use herald_shared::domain::pointer::Pointer;
+use herald_shared::domain::{Class, Reason, Verdict};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::task::{JoinError, JoinSet};
+
+use crate::accounts::Open;
+use crate::batches::Record;
+use crate::outcome::{Ended, Judged, failed, judge};
+use crate::{LaneContext, Shared};
+
+/// Longest wait for an account's capacity while holding only the pointer; then the job goes back.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a job waits that found no capacity.
+const CROWDED: Duration = Duration::from_millis(500);
+
+/// Carries one job as far as it goes. `false`: something was not recorded, so its pointer must not be acked.
+pub(crate) async fn run(context: &Arc<LaneContext>, pointer: Pointer) -> bool {
+    let shared = &context.shared;
+    shared.lease.alive().await;
+    let account = match shared.accounts.get(pointer.account, &shared.config.common.master_key, &context.pool).await {
+        Ok(Some(account)) => account,
+        // Deleted, disabled or unusable: admission chooses again when the pointer lapses.
+        Ok(None) => return true,
+        Err(error) => {
+            tracing::warn!(error = error.chain(), "cannot load an account: its job comes back");
+            return true;
+        }
+    };
+    let Some(permits) = capacity(context, &account, pointer).await else { return true };
+    let want = Want {
+        job: pointer.job,
+        calls: i32::try_from(permits.len()).unwrap_or(1),
+        batch: i32::try_from(account.spec.batch).unwrap_or(1),
+    };
+    let Some(mut claimed) = context.batches.claim(want).await else { return true };
+    let account = current(context, account, &claimed).await;
+    let message = shared.messages.get(&mut claimed);
+    Job::new(context.clone(), account, claimed, message).work(permits).await
+}
+
+/// Permits for the first calls: at least one, as many as are free up to what the job can use.
+async fn capacity(context: &LaneContext, account: &Arc<Open>, pointer: Pointer) -> Option<Vec<OwnedSemaphorePermit>> {
+    let waited = Instant::now();
+    let first = tokio::time::timeout(PATIENCE, account.capacity.clone().acquire_owned()).await;
+    let channel = account.spec.channel.as_str();
+    context.shared.metrics.rate_wait.with_label_values(&[channel]).observe(waited.elapsed().as_secs_f64());
+    let Ok(Ok(first)) = first else {
+        let put_back = async { worker::put_back(&context.pool.get().await?, pointer.job, CROWDED).await };
+        if let Err(error) = put_back.await {
+            tracing::warn!(error = error.chain(), "cannot put a job back: it comes back by its visibility time");
+        }
+        return None;
+    };
+    let batch = i32::try_from(account.spec.batch).unwrap_or(1).max(1);
+    let calls = usize::try_from((pointer.units + batch - 1) / batch).unwrap_or(1);
+    let mut permits = vec![first];
+    permits.extend(more(account, calls.saturating_sub(1)));
+    Some(permits)
+}
+
+/// Permits free right now.
+fn more(account: &Arc<Open>, most: usize) -> impl Iterator<Item = OwnedSemaphorePermit> {
+    (0..most).map_while(|_| account.capacity.clone().try_acquire_owned().ok())
+}
+
+/// The account at the version the claim saw.
+async fn current(context: &LaneContext, account: Arc<Open>, claimed: &Claimed) -> Arc<Open> {
+    let (id, version) = claimed.account;
+    if account.version == version && account.id == id {
+        return account;
+    }
+    let shared = &context.shared;
+    shared.accounts.forget(id);
+    match shared.accounts.get(id, &shared.config.common.master_key, &context.pool).await {
+        Ok(Some(fresh)) => fresh,
+        _ => account,
+    }
+}
+
+/// A claimed job in work.
+struct Job {
+    context: Arc<LaneContext>,
+    account: Arc<Open>,
+    claimed: Claimed,
+    /// The compiled message, or why there is none.
+    message: Result<Arc<Message>, String>,
+    /// Members not yet marked.
+    waiting: std::vec::IntoIter<Member>,
+    /// One number in 0..1: the job's retries stay together.
+    roll: f64,
+    /// Members that stay with the job.
+    rest: Vec<i32>,
+    /// How long they wait.
+    delay: Duration,
+    drop_account: bool,
+    /// No further calls: the claim was lost, the plan has ended, the account is at fault or throttled, the process stops.
+    halted: bool,
+}
+
+impl Job {
+    fn new(
+        context: Arc<LaneContext>,
+        account: Arc<Open>,
+        mut claimed: Claimed,
+        message: Result<Arc<Message>, String>,
+    ) -> Self {
+        let waiting = std::mem::take(&mut claimed.members).into_iter();
+        let (rest, delay) = (Vec::new(), Duration::ZERO);
+        let roll = fastrand::f64();
+        Job { context, account, claimed, message, waiting, roll, rest, delay, drop_account: false, halted: false }
+    }
+
+    /// Calls for everybody, as many at once as the account allows, then the release. `false`: not recorded.
+    async fn work(mut self, permits: Vec<OwnedSemaphorePermit>) -> bool {
+        // Calls are tasks: they go on while the next ones are being marked.
+        let mut calls = JoinSet::new();
+        let mut records = Vec::new();
+        let mut marked = self.claimed.marked;
+        for permit in permits {
+            let members: Vec<Member> = self.take().take(marked).collect();
+            if members.is_empty() {
+                break;
+            }
+            marked -= members.len();
+            calls.spawn(self.call(members, permit));
+        }
+        loop {
+            for (members, permit) in self.mark_more(calls.is_empty()).await {
+                calls.spawn(self.call(members, permit));
+            }
+            let Some(ended) = calls.join_next().await else { break };
+            let mut done = vec![self.judge(ended).await];
+            while let Some(ended) = calls.try_join_next() {
+                done.push(self.judge(ended).await);
+            }
+            let last = calls.is_empty() && (self.halted || self.waiting.as_slice().is_empty());
+            let release = last.then(|| self.release());
+            records.push(self.context.batches.record(Record { done, release }).await);
+            if last {
+                return all(records).await;
+            }
+        }
+        let release = Some(self.release());
+        records.push(self.context.batches.record(Record { done: Vec::new(), release }).await);
+        all(records).await
+    }
+
+    /// The next call's members.
+    fn take(&mut self) -> std::iter::Take<&mut std::vec::IntoIter<Member>> {
+        let batch = self.account.spec.batch as usize;
+        self.waiting.by_ref().take(batch)
+    }
+
+    /// Marks further calls, as many as have permits now; waits for one only when nothing else is going on.
+    async fn mark_more(&mut self, idle: bool) -> Vec<(Vec<Member>, OwnedSemaphorePermit)> {
+        self.halted |= self.context.shared.stop.is_cancelled();
+        if self.halted || self.waiting.as_slice().is_empty() {
+            return Vec::new();
+        }
+        let most = self.waiting.as_slice().len().div_ceil(self.account.spec.batch as usize);
+        let mut permits: Vec<OwnedSemaphorePermit> = more(&self.account, most).collect();
+        if permits.is_empty() && idle {
+            match tokio::time::timeout(PATIENCE, self.account.capacity.clone().acquire_owned()).await {
+                Ok(Ok(permit)) => permits.push(permit),
+                _ => {
+                    self.halted = true;
+                    self.delay = self.delay.max(CROWDED);
+                }
+            }
+        }
+        let groups: Vec<(Vec<Member>, OwnedSemaphorePermit)> =
+            permits.into_iter().map(|permit| (self.take().collect(), permit)).collect();
+        let (job, token) = (self.claimed.job, self.claimed.token);
+        let marks = groups.iter().map(|(members, _)| {
+            self.context.batches.mark(Mark { job, token, nos: members.iter().map(|m| m.no).collect() })
+        });
+        let allowed = futures_util::future::join_all(marks).await;
+        let mut marked = Vec::with_capacity(groups.len());
+        for ((members, permit), allowed) in groups.into_iter().zip(allowed) {
+            if allowed {
+                marked.push((members, permit));
+            } else {
+                self.halted = true;
+                self.rest.extend(members.iter().map(|m| m.no));
+            }
+        }
+        marked
+    }
+
+    /// A call ready to go out.
+    fn call(&self, members: Vec<Member>, permit: OwnedSemaphorePermit) -> impl Future<Output = Ended> + Send + 'static {
+        let nos = members.iter().map(|m| m.no).collect();
+        let (slot, attempt) = (self.claimed.slot, self.claimed.attempt);
+        let call = self.message.clone().map(|message| {
+            let to = members.into_iter().map(target).collect();
+            Call { message, slot, attempt, to }
+        });
+        let first = (attempt == 1).then_some(self.claimed.message.due_since);
+        let prepared = Prepared { nos, call, lane: self.claimed.lane.as_str(), first };
+        make(self.context.shared.clone(), self.account.clone(), prepared, permit)
+    }
+
+    /// Applies the rules to an ended call, and what they mean for the rest of the job.
+    ///
+    /// # Panics
+    /// When a driver panicked: the process then ends loudly, as for any panic.
+    async fn judge(&mut self, ended: Result<Ended, JoinError>) -> settle::Done {
+        let ended = ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        let timings = &self.context.shared.config.timings;
+        let Judged { done, put_back, account_fault } =
+            judge(&self.claimed, self.account.spec.provider, &ended, timings, self.roll);
+        if let Some(delay) = put_back {
+            self.rest.extend(&ended.nos);
+            self.delay = self.delay.max(delay);
+            self.halted = true;
+        }
+        if let Verdict::Failed(failure) = &ended.verdict {
+            let (code, class) = (failure.code.as_str(), failure.class.as_str());
+            let trace = self.claimed.message.traceparent.as_deref();
+            tracing::info!(plan = %self.claimed.plan.number(), no = ended.nos[0], attempt = self.claimed.attempt, code, class, trace, "a call failed");
+        }
+        if let Some(reason) = account_fault {
+            self.drop_account = true;
+            account_down(&self.context, &self.account, &reason).await;
+        } else if matches!(ended.verdict, Verdict::Sent { .. }) && self.account.works() {
+            account_up(&self.context, &self.account).await;
+        }
+        done
+    }
+
+    /// The end of the claim: whoever was not called goes back.
+    fn release(&mut self) -> Release {
+        let mut rest = std::mem::take(&mut self.rest);
+        rest.extend(self.waiting.by_ref().map(|m| m.no));
+        rest.sort_unstable();
+        Release { job: self.claimed.job, token: self.claimed.token, rest, delay: self.delay, drop_account: self.drop_account }
+    }
+}
+
+/// A call with what is measured about it.
+struct Prepared {
+    nos: Vec<i32>,
+    call: Result<Call, String>,
+    lane: &'static str,
+    /// Since when it was due, on the first attempt.
+    first: Option<jiff::Timestamp>,
+}
+
+/// Makes one call. The permit is held until its outcome is known.
+async fn make(shared: Arc<Shared>, account: Arc<Open>, prepared: Prepared, permit: OwnedSemaphorePermit) -> Ended {
+    let Prepared { nos, call, lane, first } = prepared;
+    let call = match call {
+        Ok(call) => call,
+        Err(problem) => {
+            let verdict = failed(Class::PermanentRequest, Reason::Rejected, "template", &problem);
+            return Ended { nos, verdict };
+        }
+    };
+    let spec = account.spec;
+    if let Some(due) = first {
+        let waited = jiff::Timestamp::now().duration_since(due).as_secs_f64().max(0.0);
+        shared.metrics.accept_to_send.with_label_values(&[spec.channel.as_str(), lane]).observe(waited);
+    }
+    let started = Instant::now();
+    // Drivers keep their deadline themselves; this is the bound on a defect in one.
+    let limit = spec.deadline + Duration::from_secs(5);
+    let verdict = tokio::time::timeout(limit, account.driver.send(&call, shared.lease.as_ref())).await;
+    drop(permit);
+    let seconds = started.elapsed().as_secs_f64();
+    shared.metrics.attempt_seconds.with_label_values(&[spec.channel.as_str(), spec.provider]).observe(seconds);
+    let verdict = verdict
+        .unwrap_or_else(|_| failed(Class::Unknown, Reason::Timeout, "timeout", "the call did not end within its deadline"));
+    Ended { nos, verdict }
+}
+
+fn target(member: Member) -> Target {
+    let Member { no, key, name, address, variables } = member;
+    Target { no, key, name, address, variables }
+}
+
+async fn all(records: Vec<oneshot::Receiver<()>>) -> bool {
+    let mut all = true;
+    for record in records {
+        all &= record.await.is_ok();
+    }
+    all
+}
+
+async fn account_down(context: &LaneContext, account: &Open, reason: &str) {
+    let spec = account.spec;
+    let written = async { settle::account_down(&context.pool.get().await?, account.id, reason).await };
+    account.down.store(true, std::sync::atomic::Ordering::Relaxed);
+    match written.await {
+        Ok(true) => {
+            context.shared.metrics.accounts_down.with_label_values(&[spec.channel.as_str(), spec.provider]).inc();
+            tracing::error!(account = account.id, reason, "an account is out of use: correct it with PATCH /v1/accounts/{{id}} or verify it");
+        }
+        Ok(false) => {}
+        Err(error) => tracing::warn!(error = error.chain(), "cannot write an account's state: the next call tries again"),
+    }
+}
+
+async fn account_up(context: &LaneContext, account: &Open) {
+    let written = async { settle::account_up(&context.pool.get().await?, account.id).await };
+    match written.await {
+        Ok(true) => tracing::info!(account = account.id, "an account works again"),
+        Ok(false) => {}
+        Err(error) => tracing::warn!(error = error.chain(), "cannot write an account's state: the next call tries again"),
+    }
+}
