@@ -3,9 +3,9 @@
 
     deploy/mailbox.py --port 1025 --directory .herald/mailbox
 
-No authentication, no TLS, no relaying: a mail to any address lands in the one Maildir, with a `Delivered-To` line for each recipient
-above its own header. A mail is complete once its file is in `new/`, which it is before the client gets its 250.
-Not synced to the disk: this is a place to look at, not to keep things. Needs python3-aiosmtpd.
+No authentication, no TLS, no relaying: a mail to any address lands in the one Maildir, with a `Delivered-To` line for
+each recipient above its own header. A mail is complete once its file is in `new/`, which it is before the client gets
+its 250. Not synced to the disk: this is a place to look at, not to keep things. Needs python3-aiosmtpd.
 """
 
 import argparse
@@ -39,7 +39,9 @@ class Maildir:
         body = envelope.original_content or b""
         name = f"{time.time_ns()}.{os.getpid()}_{next(self._numbers)}.{socket.gethostname()}"
         try:
-            (self.directory / "tmp" / name).write_bytes(head.encode("utf-8", "surrogateescape") + body.replace(b"\r\n", b"\n"))
+            (self.directory / "tmp" / name).write_bytes(
+                head.encode("utf-8", "surrogateescape") + body.replace(b"\r\n", b"\n")
+            )
             (self.directory / "tmp" / name).rename(self.directory / "new" / name)
         except OSError as error:
             return f"451 4.3.0 The mailbox cannot be written: {error.strerror}"
@@ -52,7 +54,9 @@ async def serve(port: int, directory: Path) -> None:
     maildir = Maildir(directory)
 
     def session() -> SMTP:
-        return SMTP(maildir, data_size_limit=SIZE_LIMIT, enable_SMTPUTF8=True, hostname="mailbox.localhost", loop=loop)
+        return SMTP(
+            maildir, data_size_limit=SIZE_LIMIT, enable_SMTPUTF8=True, hostname="mailbox.localhost", loop=loop
+        )
 
     server = await loop.create_server(session, "127.0.0.1", port, backlog=256)
     stop = asyncio.Event()

@@ -1,6 +1,8 @@
 # Sourced by deploy/run: which programs are needed, and how they get onto the machine. Not for use by itself.
 # shellcheck shell=bash
 
+: "${here:?the folder of this file}"
+
 policy=/usr/sbin/policy-rc.d
 policy_before=/usr/sbin/policy-rc.d.before-herald
 policy_sign='# Put here by Herald while it installs packages.'
@@ -27,7 +29,7 @@ has_postgres() {
 }
 
 has_rabbitmq() {
-    [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null || [ -x /usr/sbin/rabbitmq-server ]
+    [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null
 }
 
 has_aiosmtpd() {
@@ -56,8 +58,8 @@ need_packages() {
     [ ${#missing[@]} -gt 0 ] || return 0
     local command="apt-get install --no-install-recommends ${missing[*]}"
     command -v apt-get >/dev/null || give_up "Programs are missing (Debian's names: ${missing[*]})." \
-        "This machine has no apt-get: install them with its own package manager (PostgreSQL 14 or newer, RabbitMQ 3.10 or newer," \
-        "and aiosmtpd for /usr/bin/python3), or name running servers with DATABASE_URL and AMQP_URL." \
+        "This machine has no apt-get: install them with its own package manager (PostgreSQL 15 or newer," \
+        "RabbitMQ 3.10 or newer, aiosmtpd for /usr/bin/python3)." \
         "Then try again."
     [ "$(id -u)" = 0 ] || give_up "Packages are missing: ${missing[*]}." \
         "Let root install them without starting any server:" \
@@ -122,7 +124,9 @@ restore_policies() {
 keep_from_booting() {
     command -v systemctl >/dev/null || return 0
     case " $* " in
-        *' rabbitmq-server '*) systemctl disable --quiet rabbitmq-server.service epmd.service epmd.socket 2>/dev/null || true ;;
+        *' rabbitmq-server '*)
+            systemctl disable --quiet rabbitmq-server.service epmd.service epmd.socket 2>/dev/null || true
+            ;;
     esac
 }
 
@@ -131,12 +135,14 @@ need_rust() {
     if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then
         PATH=$HOME/.cargo/bin:$PATH # a shell opened before Rust was installed
     fi
-    local install="curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y && . \"\$HOME/.cargo/env\""
+    local install="curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y"
+    install="$install && . \"\$HOME/.cargo/env\""
     command -v cargo >/dev/null || give_up "Rust is missing." "Install it and try again:" "  $install"
     local wanted found
     wanted=$(sed -n 's/^rust-version *= *"\([0-9.]*\)".*/\1/p' "$1")
     found=$(cargo --version | sed -n 's/^cargo \([0-9.]*\).*/\1/p')
     if [ "$(printf '%s\n' "$wanted" "$found" | sort -V | head -n 1)" != "$wanted" ]; then
-        give_up "Rust $wanted or newer is needed; this is $found." "Update it (\`rustup update\`) or install it:" "  $install"
+        give_up "Rust $wanted or newer is needed; this is $found." \
+            "Update it (\`rustup update\`) or install it:" "  $install"
     fi
 }

@@ -1,10 +1,11 @@
 //! What a client is told when something is wrong: problem details (RFC 9457), one type for every route.
 
-use axum::http::header::{ALLOW, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use herald_shared::db;
 use serde::Serialize;
+use tokio_postgres::error::SqlState;
 
 use crate::problems::{FieldProblem, Problems};
 
@@ -174,12 +175,6 @@ impl Problem {
         }
     }
 
-    /// With `Allow`.
-    #[must_use]
-    pub fn allow(self, methods: HeaderValue) -> Self {
-        self.header(ALLOW, methods)
-    }
-
     fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
@@ -232,6 +227,9 @@ impl IntoResponse for Problem {
 
 impl From<db::Error> for Problem {
     fn from(error: db::Error) -> Self {
+        if lock_timeout(&error) {
+            return Problem::new(Kind::InProgress, "A request with this Idempotency-Key is still running.").retry_after(1);
+        }
         if error.is_unavailable() {
             tracing::warn!(error = error.chain(), "the database is away");
             return Problem::unavailable("The database cannot be reached; try again.", 2);
@@ -239,6 +237,11 @@ impl From<db::Error> for Problem {
         tracing::error!(error = error.chain(), "a query failed");
         Problem::new(Kind::Internal, "A fault in Herald; its log has the details under this request_id.")
     }
+}
+
+/// The only lock a request waits for is a parallel request's Idempotency-Key.
+fn lock_timeout(error: &db::Error) -> bool {
+    matches!(error, db::Error::Statement(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
 }
 
 #[cfg(test)]

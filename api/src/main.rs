@@ -1,5 +1,7 @@
 //! `herald-api`: serves HTTP, and the operator's commands.
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 use herald_api::auth::Scope;
 use herald_api::commands;
@@ -62,8 +64,17 @@ fn scope(word: &str) -> Result<Scope, String> {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("herald-api: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = Config::load()?;
     telemetry::init(&config.common);
     let common = &config.common;

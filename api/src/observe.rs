@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::App;
 use crate::error::{Kind, Problem};
+use crate::routes::OPS;
 
 /// Longest time to answer. What a client does not wait for any more, nobody should work on.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -38,7 +39,11 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
         let status = response.status().as_u16();
         app.metrics.answered(&route, method, status, started);
         let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(method, route, status, ms, "answered");
+        if OPS.contains(&route.as_str()) {
+            tracing::debug!(method, route, status, ms, "answered");
+        } else {
+            tracing::info!(method, route, status, ms, "answered");
+        }
         response
     }
     .instrument(span)
@@ -76,9 +81,9 @@ fn finish_problem(mut response: Response, request_id: &str) -> Response {
         return problem.answer(request_id);
     }
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        let allow = response.headers_mut().remove(header::ALLOW).unwrap_or(HeaderValue::from_static(""));
+        // The router adds Allow around this layer.
         let detail = "This path exists, but not with this method; see Allow.";
-        return Problem::new(Kind::MethodNotAllowed, detail).allow(allow).answer(request_id);
+        return Problem::new(Kind::MethodNotAllowed, detail).answer(request_id);
     }
     response
 }

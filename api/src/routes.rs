@@ -80,10 +80,10 @@ pub fn router(app: App, ops: Ops) -> Router {
         router = router.route(route.path, handler);
     }
     router
+        .merge(ops.router().with_state(()))
         .fallback(async || Problem::new(Kind::NotFound, "There is no such path; see /docs."))
         .layer(from_fn_with_state(app.clone(), observe))
         .with_state(app)
-        .merge(ops.router())
 }
 
 /// JSON answers by handlers that have the text already.

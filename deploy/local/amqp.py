@@ -1,5 +1,5 @@
-"""Asks a broker whether a client can log in, with a whole AMQP 0-9-1 handshake: a connection that ends in the middle of it
-would leave a warning in the broker's log."""
+"""Asks a broker whether a client can log in, with a whole AMQP 0-9-1 handshake: a connection that ends in the middle
+of it would leave a warning in the broker's log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def can_log_in(port: int, user: str, password: str, vhost: str = "/") -> bool:
             link.sendall(b"AMQP\x00\x00\x09\x01")
             _expect(link, START)
             answer = f"\0{user}\0{password}".encode()
-            _send(link, 11, struct.pack("!I", 0) + _short("PLAIN") + struct.pack("!I", len(answer)) + answer + _short("en_US"))
+            _send(link, 11, _long(b"") + _short("PLAIN") + _long(answer) + _short("en_US"))
             limits = _expect(link, TUNE)
             _send(link, 31, limits[:8])
             _send(link, 40, _short(vhost) + _short("") + b"\0")
@@ -57,6 +57,10 @@ def _read(link: socket.socket, size: int) -> bytes:
             raise ValueError("the broker closed the connection")
         data += chunk
     return data
+
+
+def _long(data: bytes) -> bytes:
+    return struct.pack("!I", len(data)) + data
 
 
 def _short(text: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -42,8 +43,8 @@ class Spec:
 
 
 class Child:
-    """A process of a `Spec`: in a session of its own, so that a Ctrl-C at the terminal reaches only the supervisor, which
-    stops everything in order; bound to the supervisor by the kernel's parent-death signal.
+    """A process of a `Spec`: in a session of its own, so that a Ctrl-C at the terminal reaches only the supervisor,
+    which stops everything in order; bound to the supervisor by the kernel's parent-death signal.
 
     `ready`: it has been seen working; `keep`: start it again when it ends.
     """
@@ -122,7 +123,5 @@ class Child:
     def _sweep(self) -> None:
         """Ends what it left in its session (helpers of the Erlang machine, for instance)."""
         if self._process:
-            try:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass

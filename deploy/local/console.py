@@ -1,4 +1,4 @@
-"""What the user sees: short lines on the terminal, the same lines in a log file, and problems that say what to do."""
+"""What the user sees: short lines on the terminal, the same lines in a log, and problems that say what to do."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ TAIL_BYTES = 64 * 1024
 
 
 class Problem(Exception):
-    """Something the user has to know about: what happened, what to do next, and the log that tells more (from the byte
-    `log_from` on: what earlier runs wrote is not to blame)."""
+    """Something the user has to know about: what happened, what to do next, and the log that tells more (from the
+    byte `log_from` on: what earlier runs wrote is not to blame)."""
 
     def __init__(self, what: str, todo: str = "", log: Optional[Path] = None, log_from: int = 0):
         super().__init__(what)
@@ -29,7 +29,7 @@ class Console:
 
     def keep(self, path: Path) -> None:
         """From now on writes every line, with its time, to `path` as well."""
-        self._copy = open(path, "a", encoding="utf-8", buffering=1)
+        self._copy = open(path, "a", encoding="utf-8", buffering=1)  # until the process ends
 
     def say(self, text: str = "") -> None:
         """One or more lines."""

@@ -1,4 +1,4 @@
-"""The server side of `deploy/servers`: keeps one set of servers up and obeys commands that come over a Unix socket."""
+"""The server side of `deploy/servers`: keeps one set of servers up, obeys commands that come over a Unix socket."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, List, Optional
 
 from . import orphans
 from .console import Problem
@@ -16,13 +16,12 @@ from .instance import Instance
 from .owner import Owner
 from .postgres import SUPERUSER, Postgres
 from .rabbitmq import RabbitMq
-from .servers import Servers, start_and_wait
+from .servers import Server, Servers, start_and_wait
 from .supervisor import Stopped, Supervisor
 
 # Relative to the directory, which is our working directory: a socket's path may have 107 bytes.
 SOCKET = "control.sock"
 Answer = Dict[str, Any]
-Server = Union[Postgres, RabbitMq]
 
 
 class Control:
@@ -71,7 +70,8 @@ class Control:
 
     def _describe(self, server: Server, log: str) -> Answer:
         pid = server.child.pid if server.child else None
-        return {"port": server.port, "pid": pid, "data": str(server.home / "data"), "log": str(self.instance.log(log))}
+        data = server.home / "data"
+        return {"port": server.port, "pid": pid, "data": str(data), "log": str(self.instance.log(log))}
 
     def _converse(self, listener: socket.socket) -> None:
         link, _ = listener.accept()
@@ -147,7 +147,7 @@ def serve(
     remove: bool,
     ready: Callable[[Answer], None],
 ) -> None:
-    """Starts the servers of an opened instance, calls `ready` with their description, and keeps them until the end."""
+    """Starts the servers of an opened instance, calls `ready` with their description, keeps them until the end."""
     servers = Servers(instance, supervisor, postgres=only != "broker", rabbitmq=only != "postgres")
     try:
         servers.start()

@@ -20,7 +20,8 @@ MAIL, INBOX, WEBHOOK = "demo-mail", "demo-inbox", "demo-webhook"
 MESSAGE = {
     "title": "三号楼停水通知 Water is off in Building 3",
     "content": {
-        "text": "{{ name }}，您好：今天 14:00 至 16:00 停水。\nHello {{ name }}, no water from 14:00 to 16:00 today.",
+        "text": "{{ name }}，您好：今天 14:00 至 16:00 停水。\n"
+        "Hello {{ name }}, no water from 14:00 to 16:00 today.",
         "html": "<p>{{ name }}，您好：今天 <b>14:00 至 16:00</b> 停水。</p>"
         "<p>Hello {{ name }}, no water from <b>14:00 to 16:00</b> today.</p>",
     },
@@ -48,32 +49,42 @@ class Demo:
         """Sees to it that there is a tenant whose key we know, with an account for each channel."""
         if not self._knows_key():
             self.key = self._new_key()
-        accounts = {account["name"]: account for account in self._call("GET", "/v1/accounts?limit=500")["items"]}
+        accounts = {
+            account["name"]: account for account in self._call("GET", "/v1/accounts?limit=500")["items"]
+        }
         self._mail(accounts.get(MAIL), mailbox_port)
         if INBOX not in accounts:
             self._create({"name": INBOX, "channel": "inbox", "provider": "inbox", "settings": {}})
         if WEBHOOK not in accounts:
             secret = {"signing_key": self.webhook_key()}
             settings = {"timeout_ms": 10000}
-            self._create({"name": WEBHOOK, "channel": "webhook", "provider": "webhook", "settings": settings, "secret": secret})
+            account = {"name": WEBHOOK, "channel": "webhook", "provider": "webhook"}
+            self._create({**account, "settings": settings, "secret": secret})
 
     def webhook_key(self) -> str:
         """What receivers of the demo's webhooks verify signatures with."""
-        made = self.instance.remember("webhook_key", lambda: "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
-        return str(made)
+        return str(self.instance.remember("webhook_key", _new_webhook_key))
 
     def curl(self, path: str, body: Optional[Dict[str, Any]] = None) -> str:
         """A command line for the terminal."""
         url = self.processes.url(API) + path
-        lines = [f"curl -sS '{url}'", f"-H 'Authorization: Bearer {self.key}'"]
+        lines = [f"curl -sS -w '\\n' '{url}'", f"-H 'Authorization: Bearer {self.key}'"]
         if urllib.request.getproxies().get("http"):
             lines.insert(1, "--noproxy '*'")
         if body is not None:
-            lines += ["-H 'Content-Type: application/json'", f"-d '{json.dumps(body, ensure_ascii=False, indent=2)}'"]
+            lines += [
+                "-H 'Content-Type: application/json'",
+                f"-d '{json.dumps(body, ensure_ascii=False, indent=2)}'",
+            ]
         return " \\\n  ".join(lines)
 
     def _mail(self, account: Optional[Dict[str, Any]], port: int) -> None:
-        settings = {"host": "127.0.0.1", "port": port, "tls": "none", "from": "Herald Demo <herald@example.org>"}
+        settings = {
+            "host": "127.0.0.1",
+            "port": port,
+            "tls": "none",
+            "from": "Herald Demo <herald@example.org>",
+        }
         if account is None:
             self._create({"name": MAIL, "channel": "email", "provider": "smtp", "settings": settings})
         elif account["settings"].get("port") != port:
@@ -120,4 +131,9 @@ class Demo:
         except urllib.error.HTTPError as error:
             raise Refused(f"{method} {path}", error, self.instance.log("api")) from error
         except OSError as error:
-            raise Problem(f"The API does not answer {method} {path}: {error}", "", self.instance.log("api")) from error
+            what = f"The API does not answer {method} {path}: {error}"
+            raise Problem(what, "", self.instance.log("api")) from error
+
+
+def _new_webhook_key() -> str:
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()

@@ -1,4 +1,4 @@
-"""One private directory (`.herald`, `.herald/test`, or what `deploy/servers up` was given): its lock, its state, its mark."""
+"""One private directory (`.herald`, `.herald/test`, or that of `deploy/servers up`): its lock, state and mark."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import secrets
 import shutil
 import time
 from pathlib import Path
-from typing import IO, Any, Dict, Optional
+from typing import IO, Any, Callable, Dict, Optional
 
 from . import ports
 from .console import Console, Problem
@@ -26,7 +26,7 @@ class Instance:
 
     - Lock: `lock`, held by the supervisor for its whole life, so that two of them never share a directory.
     - State: `state.json` (0600): passwords, ports and the broker's node name, on which its data depends.
-    - Mark: an environment variable that every process started here carries, so that orphans can be told from strangers.
+    - Mark: an environment variable that every process started here carries: it tells orphans from strangers.
     """
 
     def __init__(self, directory: Path):
@@ -49,12 +49,12 @@ class Instance:
         return self.dir / "log" / f"{name}.log"
 
     def open(self, console: Console) -> None:
-        """Makes the directory where it is missing, takes its lock, reads its state. A supervisor that is just stopping
-        is waited for."""
+        """Makes the directory where it is missing, takes its lock, reads its state. A supervisor that is just
+        stopping is waited for."""
         try:
             (self.dir / "log").mkdir(parents=True, exist_ok=True)
             self._check_owner()
-            # Others may pass through, not look: PostgreSQL runs as another user when we are root. Secrets are 0600.
+            # Others may pass, not look: when we are root, PostgreSQL runs as another user. Secrets are 0600.
             self.dir.chmod(0o711)
             (self.dir / "log").chmod(0o700)
         except PermissionError as error:
@@ -72,7 +72,7 @@ class Instance:
         except ValueError as error:
             raise Problem(
                 f"{self.dir / 'state.json'} is damaged: {error}.",
-                "It holds the passwords of the private servers. Start over with `make clean-data` (removes the data).",
+                "It holds the servers' passwords. Start over with `make clean-data` (removes the data).",
             ) from error
 
     def save(self) -> None:
@@ -80,10 +80,10 @@ class Instance:
         write_private(self.dir / "state.json", json.dumps(self.state, indent=2) + "\n")
 
     def secret(self, name: str) -> str:
-        """A generated password that stays the same for the life of the data. Letters and digits: fits into any URL."""
-        return self.remember(name, lambda: secrets.token_hex(16))
+        """A generated password, the same for the life of the data. Letters and digits: fits into any URL."""
+        return str(self.remember(name, lambda: secrets.token_hex(16)))
 
-    def remember(self, name: str, make: Any) -> Any:
+    def remember(self, name: str, make: Callable[[], Any]) -> Any:
         """The stored value, or the one `make` gives, stored."""
         if name not in self.state:
             self.state[name] = make()

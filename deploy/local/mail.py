@@ -16,7 +16,9 @@ def show_newest(directory: Path, console: Console) -> None:
     """Prints the newest mail and where its file is."""
     mails = [path for folder in ("new", "cur") for path in (directory / folder).glob("*")]
     if not mails:
-        raise Problem(f"There is no mail in {directory} yet.", "Send one with the curl that `make run` printed.")
+        raise Problem(
+            f"There is no mail in {directory} yet.", "Send one with the curl that `make run` printed."
+        )
     newest = max(mails, key=lambda path: path.stat().st_mtime_ns)
     with open(newest, "rb") as file:
         message = email.message_from_binary_file(file, policy=email.policy.default)

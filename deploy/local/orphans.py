@@ -1,12 +1,13 @@
 """Processes of an instance whose supervisor is gone.
 
-A process is ours if its environment carries the instance's mark, or if it is a PostgreSQL process working in the instance's data
-directory (PostgreSQL's own children overwrite their environment with their title). A process id from a file is
-never enough: it may belong to a stranger by now.
+A process is ours if its environment carries the instance's mark, or if it is a PostgreSQL process working in the
+instance's data directory (PostgreSQL's own children overwrite their environment with their title). A process id from
+a file is never enough: it may belong to a stranger by now.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -20,7 +21,7 @@ GRACE_SECONDS = 10.0
 
 
 def find(instance: Instance) -> Dict[int, str]:
-    """Process ids and names of everything alive that belongs to the instance, without ourselves and our ancestors."""
+    """Everything alive that belongs to the instance, by process id, without ourselves and our ancestors."""
     mark = os.fsencode(instance.mark) + b"="
     data = str(instance.dir / "postgres" / "data")
     spare = set(_lineage())
@@ -28,7 +29,7 @@ def find(instance: Instance) -> Dict[int, str]:
 
 
 def stop(instance: Instance, console: Console, why: str) -> None:
-    """Ends every process that belongs to the instance: politely, then not; PostgreSQL in a way that keeps its data."""
+    """Ends every process of the instance: politely, then not; PostgreSQL in a way that keeps its data."""
     found = find(instance)
     if not found:
         return
@@ -42,7 +43,7 @@ def stop(instance: Instance, console: Console, why: str) -> None:
             if late:
                 _send(pid, signal.SIGKILL)
             elif pid not in told:
-                # A smart shutdown (TERM) waits for clients; an immediate one (QUIT) does not, and recovery repairs it.
+                # A smart shutdown (TERM) waits for clients; an immediate one (QUIT) does not.
                 _send(pid, signal.SIGQUIT if name == "postgres" else signal.SIGTERM)
                 told.add(pid)
         time.sleep(0.05)
@@ -108,7 +109,5 @@ def _lineage() -> Iterator[int]:
 
 
 def _send(pid: int, what: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, what)
-    except (ProcessLookupError, PermissionError):
-        pass

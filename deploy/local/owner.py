@@ -14,11 +14,13 @@ class Owner:
         self._path = Path(f"/proc/{pid}/stat")
         self._born = self._birth()
         try:
-            self.waitables = [os.pidfd_open(pid)]  # wakes us at once; without it the check comes with every tick
+            self.waitables = [
+                os.pidfd_open(pid)
+            ]  # wakes us at once; without it the check comes with every tick
         except (AttributeError, OSError):
             self.waitables = []
 
-    def __enter__(self) -> "Owner":
+    def __enter__(self) -> Owner:
         return self
 
     def __exit__(self, *_: Any) -> None:

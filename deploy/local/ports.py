@@ -1,7 +1,7 @@
 """Free loopback ports.
 
-They are taken from below the kernel's range for outgoing connections, not with bind(0), which hands out ports from inside
-that range: while a server is down, an outgoing connection may get its port, and a client that tries again and
+They are taken from below the kernel's range for outgoing connections, not with bind(0), which hands out ports from
+inside that range: while a server is down, an outgoing connection may get its port, and a client that tries again and
 again to reach a dead loopback port inside the range ends up connected to itself, which keeps the server from ever
 binding it again.
 """
@@ -19,7 +19,7 @@ RANGE_FILE = "/proc/sys/net/ipv4/ip_local_port_range"
 def is_free(port: int) -> bool:
     """Whether a server could listen on this port of 127.0.0.1 now."""
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # servers set it too: TIME_WAIT is no hindrance
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # servers set it too
         try:
             probe.bind(("127.0.0.1", port))
             probe.listen(1)

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
-from typing import Optional
+from typing import Dict, List, Optional
 
 from . import orphans, ports, privileges, programs
 from .child import Child, Spec
@@ -32,7 +32,7 @@ SETTINGS = {
 
 
 class Postgres:
-    """PostgreSQL with its data in `postgres/data` of an instance, on a loopback port of its own, with generated passwords.
+    """PostgreSQL with its data in `postgres/data` of an instance, on a loopback port, with generated passwords.
 
     Two roles: `postgres` (superuser) and `herald`, which owns the database `herald`.
     """
@@ -42,7 +42,7 @@ class Postgres:
         self.home = instance.dir / "postgres"
         self.data = self.home / "data"
         self.child: Optional[Child] = None
-        self._privileges: list[str] = []
+        self._privileges: List[str] = []
         self._bin = Path()
 
     @property
@@ -97,12 +97,12 @@ class Postgres:
         """The major version of the data."""
         return (self.data / "PG_VERSION").read_text().strip()
 
-    def psql(self, *arguments: str) -> "list[str]":
+    def psql(self, *arguments: str) -> List[str]:
         """A psql command line as superuser; `PGPASSWORD` comes from `psql_env`."""
         connection = ["-h", "127.0.0.1", "-p", str(self.port), "-U", SUPERUSER, "-d", SUPERUSER]
         return [str(programs.postgres_bin(self.data) / "psql"), "-X", *connection, *arguments]
 
-    def psql_env(self) -> "dict[str, str]":
+    def psql_env(self) -> Dict[str, str]:
         """The environment for `psql`."""
         return {**os.environ, "PGPASSWORD": self.instance.secret("password_" + SUPERUSER), "LC_ALL": "C.UTF-8"}
 
@@ -116,18 +116,19 @@ class Postgres:
             self._initdb()
 
     def _initdb(self) -> None:
-        """Into a new folder that is renamed at the end: an interrupted run leaves nothing that looks like a cluster."""
+        """Into a folder that gets its name at the end: an interrupted run leaves nothing that looks like a cluster."""
         new, password = self.home / "data.new", self.home / "password"
         shutil.rmtree(new, ignore_errors=True)
         password.write_text(self.instance.secret("password_" + SUPERUSER) + "\n")
         password.chmod(0o600)
         owner = self.home.stat()
         os.chown(password, owner.st_uid, owner.st_gid)
-        options = ["-E", "UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={password}", "-U", SUPERUSER]
+        initdb = [str(self._bin / "initdb"), "-D", str(new), "-E", "UTF8", "--locale=C.UTF-8"]
+        initdb += ["--auth=scram-sha-256", f"--pwfile={password}", "-U", SUPERUSER]
         log = self.instance.log("initdb")
         with open(log, "wb") as output:
             done = subprocess.run(
-                ["setpriv", "--pdeathsig", "KILL", *self._privileges, "--", str(self._bin / "initdb"), "-D", str(new), *options],
+                ["setpriv", "--pdeathsig", "KILL", *self._privileges, "--", *initdb],
                 cwd="/",
                 env=programs.clean_env(self.home, self.instance.marks()),
                 stdin=subprocess.DEVNULL,
@@ -140,13 +141,14 @@ class Postgres:
         new.rename(self.data)
 
     def _clear_stale(self) -> None:
-        """After a crash: waits for the last of its processes, then removes the pid file, whose number a stranger may
-        carry by now. Nobody else can be using the data: we hold the instance's lock."""
+        """After a crash: waits for the last of its processes, then removes the pid file, whose number a stranger
+        may carry by now. Nobody else can be using the data: we hold the instance's lock."""
         orphans.wait_gone(self.data)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def _answers(self) -> bool:
-        probe = [str(self._bin / "pg_isready"), "-q", "-t", "1", "-h", "127.0.0.1", "-p", str(self.port), "-U", SUPERUSER]
+        connection = ["-h", "127.0.0.1", "-p", str(self.port), "-U", SUPERUSER]
+        probe = [str(self._bin / "pg_isready"), "-q", "-t", "1", *connection]
         return subprocess.run(probe, stdin=subprocess.DEVNULL).returncode == 0
 
     def _sql(self, text: str) -> None:
@@ -158,4 +160,6 @@ class Postgres:
             text=True,
         )
         if done.returncode != 0:
-            raise Problem(f"PostgreSQL refused a command: {done.stderr.strip()}", "", self.instance.log("postgres"))
+            raise Problem(
+                f"PostgreSQL refused a command: {done.stderr.strip()}", "", self.instance.log("postgres")
+            )

@@ -21,7 +21,7 @@ WAYS: List[List[str]] = [
 
 
 def server_user(directory: Path) -> Optional[pwd.struct_passwd]:
-    """The user PostgreSQL runs as when we are root: the owner of an existing directory, else `postgres`. None: ourselves."""
+    """Who PostgreSQL runs as when we are root: the owner of an existing directory, else `postgres`. None: ourselves."""
     if os.geteuid() != 0:
         return None
     if directory.exists() and directory.stat().st_uid != 0:
@@ -31,7 +31,7 @@ def server_user(directory: Path) -> Optional[pwd.struct_passwd]:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    raise Problem("PostgreSQL cannot run as root, and there is no other user for it.", "Run this as an ordinary user.")
+    raise Problem("PostgreSQL cannot run as root, and there is no other user.", "Run this as an ordinary user.")
 
 
 def setpriv_arguments(user: Optional[pwd.struct_passwd], directory: Path) -> List[str]:

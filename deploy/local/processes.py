@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -28,7 +29,7 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True)
 class Role:
-    """One of the processes: its name here, its program, the variable with its address, the port it would like to have."""
+    """One of the processes: its name here, its program, the variable with its address, the port it would like."""
 
     name: str
     program: str
@@ -54,8 +55,9 @@ class Where:
 class Processes:
     """The three processes of one clone and where they are reached."""
 
-    def __init__(self, root: Path, instance: Instance, supervisor: Supervisor, settings: Settings, programs: Dict[str, Path]):
+    def __init__(self, root: Path, instance: Instance, supervisor: Supervisor, programs: Dict[str, Path]):
         self.root, self.instance, self.supervisor, self.programs = root, instance, supervisor, programs
+        settings = Settings(root)
         self._drain = settings.seconds("HERALD_DRAIN_SECONDS", DRAIN_SECONDS)
         self._addresses = {role.name: self._address(role, settings) for role in START_ORDER}
         self._allow = settings.get("HERALD_ALLOW_NETS") or LOOPBACK
@@ -113,7 +115,7 @@ class Processes:
     def wait(self, children: List[Child]) -> None:
         """Waits until all three say on /readyz that they can do their work."""
         for role, child in zip(START_ORDER, children):
-            self.supervisor.wait_for(child, lambda url=self.url(role): _is_ready(url), READY_SECONDS)
+            self.supervisor.wait_for(child, functools.partial(_is_ready, self.url(role)), READY_SECONDS)
 
     def _env(self, where: Where) -> Dict[str, str]:
         return {

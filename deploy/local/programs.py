@@ -10,7 +10,7 @@ from typing import Dict, List, Optional
 from .console import Problem
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-INSTALL = "`make run` installs the packages where it can; run it as root, or see deploy/README.md, \"Packages\"."
+INSTALL = '`make packages` installs what is missing; run it as root, or see deploy/README.md, "Packages".'
 
 
 def postgres_bin(data: Path) -> Path:
@@ -33,7 +33,10 @@ def postgres_bin(data: Path) -> Path:
 
 def rabbitmq_program(name: str) -> Path:
     """A RabbitMQ script itself: the wrapper in /usr/sbin would change the user and the folder."""
-    folders = [Path("/usr/lib/rabbitmq/bin"), *sorted(Path("/usr/lib/rabbitmq/lib").glob("*/sbin"), reverse=True)]
+    folders = [
+        Path("/usr/lib/rabbitmq/bin"),
+        *sorted(Path("/usr/lib/rabbitmq/lib").glob("*/sbin"), reverse=True),
+    ]
     found = shutil.which(name, path=os.pathsep.join(map(str, folders)) + os.pathsep + _search_path())
     if not found:
         raise Problem(f"RabbitMQ's program {name} is not installed.", INSTALL)

@@ -6,7 +6,6 @@ import secrets
 import shutil
 import socket
 import struct
-from pathlib import Path
 from typing import Dict, Optional
 
 from . import amqp, ports, programs
@@ -31,7 +30,7 @@ heartbeat = 10
 
 class RabbitMq:
     """RabbitMQ with its data in `rabbitmq/data` of an instance: own node name, own cookie, own epmd, three loopback
-    ports (AMQP, Erlang distribution, epmd). The user is made from the configuration at the first boot."""
+    ports (AMQP, Erlang distribution, epmd). Its user is made from the configuration at the first boot."""
 
     def __init__(self, instance: Instance, supervisor: Supervisor):
         self.instance, self.supervisor = instance, supervisor
@@ -110,13 +109,13 @@ class RabbitMq:
             "RABBITMQ_PID_FILE": str(self.home / "pid"),
             "RABBITMQ_LOG_BASE": str(self.home / "data" / "log"),
             "RABBITMQ_LOGS": "-",
-            # The start script then becomes the Erlang machine instead of waiting for it as a child, so that signals and
-            # the parent-death signal reach the broker itself.
+            # The start script then becomes the Erlang machine instead of waiting for it as a child, so that signals,
+            # and the one for the supervisor's death, reach the broker itself.
             "RUNNING_UNDER_SYSTEMD": "true",
         }
 
     def _start_epmd(self) -> None:
-        """Under supervision and in the foreground: the one that Erlang would start by itself outlives the broker."""
+        """Supervised and in the foreground: the one that Erlang would start by itself outlives the broker."""
         if self.epmd is not None and self.epmd.pid is not None:
             return
         port = self.instance.port("epmd")
@@ -140,7 +139,9 @@ class RabbitMq:
 
     def _epmd_answers(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.instance.state["ports"]["epmd"]), timeout=2) as link:
+            with socket.create_connection(
+                ("127.0.0.1", self.instance.state["ports"]["epmd"]), timeout=2
+            ) as link:
                 link.settimeout(2)
                 link.sendall(struct.pack("!H", 1) + b"n")  # NAMES_REQ
                 return len(link.recv(4)) == 4
@@ -162,5 +163,7 @@ class RabbitMq:
 
     def _write_files(self, port: int) -> None:
         password = self.instance.secret("password_amqp")
-        write_private(self.home / "rabbitmq.conf", CONFIGURATION.format(port=port, user=USER, password=password))
+        write_private(
+            self.home / "rabbitmq.conf", CONFIGURATION.format(port=port, user=USER, password=password)
+        )
         write_private(self.home / "enabled_plugins", "[].\n")

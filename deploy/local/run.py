@@ -60,7 +60,7 @@ class _Run:
         begun = time.monotonic()
         where = self._servers()
         self._mailbox()
-        processes = Processes(self.root, self.instance, self.supervisor, self.settings, programs)
+        processes = Processes(self.root, self.instance, self.supervisor, programs)
         processes.admin(where, "migrate")
         self.console.step("database schema up to date")
         children = processes.start(where)
@@ -138,4 +138,3 @@ Addresses and keys:       .herald/env      Logs: .herald/log
 Ctrl-C stops everything; `make run` continues with the same data.
 """
         )
-

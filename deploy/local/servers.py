@@ -19,7 +19,9 @@ Server = Union[Postgres, RabbitMq]
 class Servers:
     """The private servers of an instance; either may be left out."""
 
-    def __init__(self, instance: Instance, supervisor: Supervisor, postgres: bool = True, rabbitmq: bool = True):
+    def __init__(
+        self, instance: Instance, supervisor: Supervisor, postgres: bool = True, rabbitmq: bool = True
+    ):
         self.instance, self.supervisor = instance, supervisor
         self.postgres: Optional[Postgres] = Postgres(instance, supervisor) if postgres else None
         self.rabbitmq: Optional[RabbitMq] = RabbitMq(instance, supervisor) if rabbitmq else None
@@ -65,5 +67,3 @@ def _describe(server: Server) -> str:
     version = f" {server.version()}" if isinstance(server, Postgres) else ""
     title = server.child.spec.title if server.child else ""
     return f"{title}{version} on 127.0.0.1:{server.port}"
-
-

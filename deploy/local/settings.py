@@ -1,4 +1,4 @@
-"""The user's settings: the environment, and below it the file `.env` of the clone, as Herald's processes read them."""
+"""The user's settings: the environment, and below it the clone's `.env`, as Herald's processes read them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The supervisor: one thread that waits for signals and dead children, starts them again, and stops them in order."""
+"""The supervisor: one thread that waits for signals and dead children, starts them again, stops them in order."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -45,8 +46,8 @@ class Supervisor:
         return child
 
     def pump(self, timeout: float = TICK_SECONDS, extra: Iterable[Any] = ()) -> List[Any]:
-        """Waits up to `timeout` seconds for something to happen and deals with it. Returns those of `extra` that can be
-        read. Raises `Stopped` once the user asked for the end."""
+        """Waits up to `timeout` seconds for something to happen and deals with it. Returns those of `extra` that can
+        be read. Raises `Stopped` once the user asked for the end."""
         extra = list(extra)
         readable, _, _ = select.select([self._wake, *extra], [], [], timeout)
         if self._wake in readable:
@@ -60,7 +61,8 @@ class Supervisor:
         return [item for item in extra if item in readable]
 
     def wait_for(self, child: Child, ready: Callable[[], bool], limit: float) -> None:
-        """Waits until a child works. Raises a `Problem` with its log if it ends or does not get there in time (seconds)."""
+        """Waits until a child works. Raises a `Problem` with its log if it ends first or takes longer than `limit`
+        seconds."""
         deadline = time.monotonic() + limit
         while not ready():
             if child.ended is not None:
@@ -104,10 +106,8 @@ class Supervisor:
             self.console.step(f"{title} was started again (process {child.pid}).")
 
     def _drain(self) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.read(self._wake, 512)
-        except BlockingIOError:
-            pass
 
     def _ask(self, *_: Any) -> None:
         self._asked += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
-from typing import Optional
+from typing import List, Optional
 
 from .console import Console
 
@@ -45,7 +45,7 @@ class LogWatch:
         self._shown += 1
         self._console.say(f"  {self._title}: {line[:LONGEST]}")
 
-    def _new_lines(self) -> "list[str]":
+    def _new_lines(self) -> List[str]:
         chunk = self._read()
         if not chunk:
             return []

@@ -20,7 +20,7 @@ END_SECONDS = 10.0
 
 
 def run(root: Path, console: Console, command: List[str]) -> int:
-    """The exit code of `command`, which finds the servers in `HERALD_TEST_*` and sees no other setting of Herald."""
+    """The exit code of `command`, which finds the servers in `HERALD_TEST_*` and sees no other setting of Herald's."""
     instance = Instance(root / ".herald" / "test")
     instance.open(console)
     supervisor = Supervisor(console)
@@ -29,6 +29,8 @@ def run(root: Path, console: Console, command: List[str]) -> int:
     try:
         orphans.stop(instance, console, "stopping what an earlier run left behind")
         instance.wipe()
+        for log in (instance.dir / "log").glob("*.log"):
+            log.unlink()
         servers.start()
         servers.keep()
         code = _run(supervisor, command, _environment(root, instance, servers))

@@ -14,7 +14,11 @@ pub(crate) async fn run(shared: Arc<Shared>, lane: Lane, stop: CancellationToken
     while !stop.is_cancelled() {
         let pause = match step(&shared, lane).await {
             Ok(Step::Wrote { recipients }) => {
-                shared.metrics.expanded.with_label_values(&[lane.as_str()]).inc_by(recipients.unsigned_abs().into());
+                shared
+                    .metrics
+                    .expanded
+                    .with_label_values(&[lane.as_str()])
+                    .inc_by(recipients.unsigned_abs().into());
                 shared.due(lane).notify_one();
                 continue;
             }

@@ -75,14 +75,15 @@ impl Dispatcher {
             Needed::Required,
             Arc::new(move || {
                 let up = broker.is_up();
-                Box::pin(async move { if up { Ok(()) } else { Err("is away or blocks publishing".to_owned()) } })
+                Box::pin(
+                    async move { if up { Ok(()) } else { Err("is away or blocks publishing".to_owned()) } },
+                )
             }),
         );
         let metrics = Metrics::register(&ops.registry);
         let windows = Windows::new(config.window_units);
         let due = [Notify::new(), Notify::new(), Notify::new()];
-        let shared =
-            Arc::new(Shared { config, topology, publisher, urgent, others, windows, metrics, due });
+        let shared = Arc::new(Shared { config, topology, publisher, urgent, others, windows, metrics, due });
         Ok(Dispatcher { shared, ops, listener })
     }
 

@@ -1,6 +1,8 @@
 //! The dispatcher's metrics. Labels are closed lists: never a tenant, an id or an address.
 
-use prometheus::{Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+};
 
 /// Every metric this process has.
 pub(crate) struct Metrics {
@@ -33,20 +35,57 @@ impl Metrics {
     pub(crate) fn register(registry: &Registry) -> Self {
         let lane = &["lane"];
         let queue = &["channel", "lane"];
-        let confirm = HistogramOpts::new("herald_publish_confirm_seconds", "Time from publishing pointers to the broker's confirm.")
-            .buckets(prometheus::exponential_buckets(0.0005, 2.0, 14).expect("fixed buckets are valid"));
+        let confirm = HistogramOpts::new(
+            "herald_publish_confirm_seconds",
+            "Time from publishing pointers to the broker's confirm.",
+        )
+        .buckets(prometheus::exponential_buckets(0.0005, 2.0, 14).expect("fixed buckets are valid"));
         let metrics = Metrics {
-            jobs_due: IntGaugeVec::new(Opts::new("herald_jobs_due", "Jobs due and not claimed, counted up to 10,000."), lane).expect("fixed"),
-            oldest_due: GaugeVec::new(Opts::new("herald_oldest_due_seconds", "Age of the oldest due job."), lane).expect("fixed"),
-            in_flight: IntGaugeVec::new(Opts::new("herald_jobs_in_flight", "Deliveries waiting in the broker's queue, estimated."), queue).expect("fixed"),
+            jobs_due: IntGaugeVec::new(
+                Opts::new("herald_jobs_due", "Jobs due and not claimed, counted up to 10,000."),
+                lane,
+            )
+            .expect("fixed"),
+            oldest_due: GaugeVec::new(
+                Opts::new("herald_oldest_due_seconds", "Age of the oldest due job."),
+                lane,
+            )
+            .expect("fixed"),
+            in_flight: IntGaugeVec::new(
+                Opts::new("herald_jobs_in_flight", "Deliveries waiting in the broker's queue, estimated."),
+                queue,
+            )
+            .expect("fixed"),
             confirm: Histogram::with_opts(confirm).expect("fixed"),
-            publish_failures: IntCounter::new("herald_publish_failures_total", "Publishes that failed; their jobs come back by their visibility time.").expect("fixed"),
-            reclaimed: IntCounter::new("herald_reclaimed_jobs_total", "Jobs taken over from dead workers.").expect("fixed"),
-            unknown: IntCounter::new("herald_unknown_outcomes_total", "Deliveries whose outcome was lost with their worker.").expect("fixed"),
-            parked: IntCounter::new("herald_parked_deliveries_total", "Deliveries failed after more than 5 claims without an outcome.").expect("fixed"),
-            expanded: IntCounterVec::new(Opts::new("herald_recipients_expanded_total", "Recipients turned into deliveries."), lane).expect("fixed"),
-            queues_lost: IntCounter::new("herald_queues_lost_total", "Broker queues that were missing and were declared again.").expect("fixed"),
-            pool_wait: Gauge::new("herald_db_pool_waiting", "Tasks waiting for a database connection.").expect("fixed"),
+            publish_failures: IntCounter::new(
+                "herald_publish_failures_total",
+                "Publishes that failed; their jobs come back by their visibility time.",
+            )
+            .expect("fixed"),
+            reclaimed: IntCounter::new("herald_reclaimed_jobs_total", "Jobs taken over from dead workers.")
+                .expect("fixed"),
+            unknown: IntCounter::new(
+                "herald_unknown_outcomes_total",
+                "Deliveries whose outcome was lost with their worker.",
+            )
+            .expect("fixed"),
+            parked: IntCounter::new(
+                "herald_parked_deliveries_total",
+                "Deliveries failed after more than 5 claims without an outcome.",
+            )
+            .expect("fixed"),
+            expanded: IntCounterVec::new(
+                Opts::new("herald_recipients_expanded_total", "Recipients turned into deliveries."),
+                lane,
+            )
+            .expect("fixed"),
+            queues_lost: IntCounter::new(
+                "herald_queues_lost_total",
+                "Broker queues that were missing and were declared again.",
+            )
+            .expect("fixed"),
+            pool_wait: Gauge::new("herald_db_pool_waiting", "Tasks waiting for a database connection.")
+                .expect("fixed"),
         };
         metrics.add_to(registry);
         metrics

@@ -20,7 +20,9 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow:
         tokio::select! { () = stop.cancelled() => return Ok(()), _ = tick.tick() => {} }
         match round(&shared, &mut watch, &mut last).await {
             Ok(()) => {}
-            Err(error) if error.is_unavailable() => tracing::debug!(error = error.chain(), "cannot watch workers"),
+            Err(error) if error.is_unavailable() => {
+                tracing::debug!(error = error.chain(), "cannot watch workers")
+            }
             Err(error) => tracing::error!(error = error.chain(), "cannot watch workers"),
         }
     }
@@ -39,7 +41,8 @@ async fn round(shared: &Shared, watch: &mut Watch, last: &mut Instant) -> Result
     }
     let timings = shared.config.timings;
     for job in reclaim::lost_jobs(&client).await? {
-        let done = reclaim::reclaim(&mut client, job, timings.backoff.max_attempts, timings.unknown_grace).await?;
+        let done =
+            reclaim::reclaim(&mut client, job, timings.backoff.max_attempts, timings.unknown_grace).await?;
         if let Some(done) = done {
             shared.metrics.reclaimed.inc();
             shared.metrics.unknown.inc_by(done.unknown.unsigned_abs());

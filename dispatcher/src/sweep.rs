@@ -37,6 +37,9 @@ async fn once(shared: &Shared, tidy: bool) -> Result<(), Error> {
         shared.metrics.jobs_due.with_label_values(&[lane.as_str()]).set(due.jobs);
         shared.metrics.oldest_due.with_label_values(&[lane.as_str()]).set(due.oldest_seconds);
     }
-    shared.metrics.pool_wait.set(shared.others.status().waiting as f64 + shared.urgent.status().waiting as f64);
+    shared
+        .metrics
+        .pool_wait
+        .set(shared.others.status().waiting as f64 + shared.urgent.status().waiting as f64);
     Ok(())
 }

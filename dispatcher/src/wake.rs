@@ -71,6 +71,9 @@ async fn send(shared: &Shared, channel: Channel, lane: Lane, pointers: Vec<Point
         admit::put_back(&client, &ids).await
     };
     if let Err(error) = put_back.await {
-        tracing::warn!(error = error.chain(), "could not put jobs back: they come back by their visibility time");
+        tracing::warn!(
+            error = error.chain(),
+            "could not put jobs back: they come back by their visibility time"
+        );
     }
 }

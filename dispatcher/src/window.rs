@@ -65,7 +65,8 @@ impl Windows {
     /// Takes what a look showed: messages ready, at the lately usual units per message.
     fn seen(&self, channel: Channel, lane: Lane, messages: i64) {
         let queue = self.queue(channel, lane);
-        let average = queue.units.load(Ordering::Relaxed) as f64 / queue.messages.load(Ordering::Relaxed).max(1) as f64;
+        let average =
+            queue.units.load(Ordering::Relaxed) as f64 / queue.messages.load(Ordering::Relaxed).max(1) as f64;
         queue.waiting.store((messages as f64 * average.max(1.0)) as i64, Ordering::Relaxed);
     }
 }
@@ -119,7 +120,11 @@ pub(crate) async fn look(shared: &Shared, channel: Channel, lane: Lane) -> anyho
             }
         }
     }
-    shared.metrics.in_flight.with_label_values(&[channel.as_str(), lane.as_str()]).set(shared.windows.waiting(channel, lane));
+    shared
+        .metrics
+        .in_flight
+        .with_label_values(&[channel.as_str(), lane.as_str()])
+        .set(shared.windows.waiting(channel, lane));
     Ok(())
 }
 
@@ -134,10 +139,9 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow:
         }
         for channel in CHANNELS {
             for &lane in Lane::ALL {
-                if round % 10 == 0 || shared.windows.waiting(channel, lane) > 0 {
-                    if let Err(error) = look(&shared, channel, lane).await {
-                        tracing::debug!(%channel, %lane, error = format!("{error:#}"), "could not look at a queue");
-                    }
+                let wanted = round % 10 == 0 || shared.windows.waiting(channel, lane) > 0;
+                if wanted && let Err(error) = look(&shared, channel, lane).await {
+                    tracing::debug!(%channel, %lane, error = format!("{error:#}"), "could not look at a queue");
                 }
             }
         }

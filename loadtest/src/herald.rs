@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod finished;
+mod key;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -54,6 +55,8 @@ pub(crate) struct Deliveries {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Page<T> {
     pub(crate) items: Vec<T>,
+    /// Where the next page starts; a page may be empty and not the last.
+    pub(crate) next_cursor: Option<String>,
 }
 
 impl Herald {

@@ -50,10 +50,10 @@ pub(crate) struct InboxArgs {
 struct Report {
     recipients: usize,
     plans: usize,
-    /// Seconds from the first POST to the last 202.
-    accepting: f64,
-    /// Seconds from the first POST to the last plan finished.
-    all: f64,
+    /// From the first POST to the last 202.
+    accepting_seconds: f64,
+    /// From the first POST to the last plan finished.
+    all_seconds: f64,
     per_second: f64,
     processes: Vec<Used>,
 }
@@ -62,7 +62,11 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rate = whole(self.per_second);
         writeln!(f, "inbox: {} recipients in {} plans: {rate} deliveries/s", self.recipients, self.plans)?;
-        writeln!(f, "accepted in {:.2} s, finished {:.2} s after the first POST", self.accepting, self.all)?;
+        writeln!(
+            f,
+            "accepted in {:.2} s, finished {:.2} s after the first POST",
+            self.accepting_seconds, self.all_seconds
+        )?;
         for used in &self.processes {
             writeln!(f, "{used}, {:.1} us CPU a delivery", used.cpu * 1e6 / self.recipients as f64)?;
         }
@@ -100,8 +104,8 @@ async fn measure(args: &InboxArgs, env: &Env, herald: &Herald) -> anyhow::Result
     Ok(Report {
         recipients: args.recipients,
         plans,
-        accepting: accepting.as_secs_f64(),
-        all: all.as_secs_f64(),
+        accepting_seconds: accepting.as_secs_f64(),
+        all_seconds: all.as_secs_f64(),
         per_second: stats::rate(args.recipients, all),
         processes,
     })

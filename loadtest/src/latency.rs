@@ -51,7 +51,7 @@ pub(crate) struct LatencyArgs {
 struct Run {
     floor: Percentiles,
     herald: Percentiles,
-    herald_late_start_p99: f64,
+    herald_late_start_p99_ms: f64,
     repeated: usize,
 }
 
@@ -95,7 +95,7 @@ impl fmt::Display for Report {
         let cells = |run: &Percentiles| [run.p50, run.p95, run.p99, run.max].map(tenth);
         for (number, run) in self.runs.iter().enumerate() {
             table.row(format!("floor {}", number + 1), cells(&run.floor));
-            let late = format!("{:.2}", run.herald_late_start_p99);
+            let late = format!("{:.2}", run.herald_late_start_p99_ms);
             table.row(format!("herald {}", number + 1), cells(&run.herald).into_iter().chain([late]));
         }
         table.row("floor, medians", cells(&self.floor));
@@ -168,7 +168,7 @@ impl Load {
             runs.push(Run {
                 floor: floor.latency,
                 herald: herald.latency,
-                herald_late_start_p99: herald.late_start.p99,
+                herald_late_start_p99_ms: herald.late_start.p99,
                 repeated: herald.repeated,
             });
         }

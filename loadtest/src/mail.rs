@@ -63,13 +63,19 @@ pub(crate) struct MailArgs {
 
 #[derive(Debug, Serialize)]
 struct Round {
-    /// Mails a second from POST to `finished`.
+    /// From POST to `finished`.
+    #[serde(rename = "herald_per_second")]
     herald: f64,
-    /// Mails a second from the first mail to the last at the server.
+    /// From the first mail to the last at the server.
+    #[serde(rename = "herald_on_the_wire_per_second")]
     herald_on_the_wire: f64,
     connections: usize,
     bytes_a_mail: f64,
+    /// `smtp-source -d`, by its own duration.
+    #[serde(rename = "source_reusing_per_second")]
     source_reusing: Option<f64>,
+    /// `smtp-source` with a connection for each mail.
+    #[serde(rename = "source_reconnecting_per_second")]
     source_reconnecting: Option<f64>,
     processes: Vec<Used>,
 }

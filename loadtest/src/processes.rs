@@ -79,7 +79,8 @@ struct Usage {
 #[derive(Clone, Debug, serde::Serialize)]
 pub(crate) struct Used {
     pub(crate) name: String,
-    /// CPU seconds.
+    /// User and system time.
+    #[serde(rename = "cpu_seconds")]
     pub(crate) cpu: f64,
     /// Highest sampled resident memory, in MB (10^6 bytes).
     pub(crate) peak_mb: f64,

@@ -1,21 +1,22 @@
 //! Throughput of singles: plans of one recipient, closed loop, from the first accepted to the last recorded.
 
+mod load;
+
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use serde_json::json;
+
+use load::Load;
 
 use crate::env::Env;
 use crate::floor::pgbench;
 use crate::herald::account::Borrowed;
-use crate::herald::{Herald, Posted, finished, text};
+use crate::herald::{Herald, finished};
 use crate::processes::{Meter, Used, Watched, chosen};
 use crate::report::{Table, emit, tenth, times, whole};
 use crate::standins::webhook::{self, Key};
@@ -30,7 +31,7 @@ const GOAL: f64 = 0.45;
 
 /// Where singles go.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Channel {
+pub(crate) enum Channel {
     /// To the webhook stand-in in this process: one HTTP call each.
     Webhook,
     /// Into the in-app inbox: no call outside.
@@ -69,6 +70,7 @@ pub(crate) struct SingleArgs {
 
 #[derive(Debug, Serialize)]
 struct Round {
+    #[serde(rename = "pgbench_per_second")]
     pgbench: Option<f64>,
     accepted: usize,
     throttled: usize,
@@ -136,32 +138,10 @@ impl fmt::Display for Report {
 /// Measures and prints.
 pub(crate) async fn run(args: SingleArgs, env: &Env, json: Option<&Path>) -> anyhow::Result<()> {
     let herald = Herald::open(env)?;
-    let key = Key::random();
-    let options = webhook::Options { keys: vec![key.clone()], keep: 0, ..webhook::Options::default() };
-    let standin = webhook::start(options).await?;
-    let (channel, details) = match args.channel {
-        Channel::Webhook => {
-            ("webhook", json!({"settings": {"timeout_ms": 10000}, "secret": {"signing_key": key.text()}}))
-        }
-        Channel::Inbox => ("inbox", json!({})),
-    };
-    let account = Borrowed::create(&herald, channel, channel, details, args.set_aside).await?;
-    let load = Arc::new(Load {
-        herald,
-        channel: args.channel,
-        url: standin.url("/"),
-        priority: args.priority.clone(),
-    });
-    let rounds = account.during(async {
-        let mut rounds = Vec::new();
-        for number in 1..=args.rounds {
-            eprintln!("round {number} of {}", args.rounds);
-            standin.reset();
-            rounds.push(round(&args, env, &load, &standin).await?);
-        }
-        Ok(rounds)
-    });
-    let rounds = rounds.await?;
+    let (fast, fast_key) = herald.with_fast_key().await?;
+    let rounds = rounds(&args, env, &herald, fast).await;
+    fast_key.revoke().await?;
+    let rounds = rounds?;
     let report = Report {
         concurrency: args.concurrency,
         median_recorded_per_second: stats::median(
@@ -171,6 +151,30 @@ pub(crate) async fn run(args: SingleArgs, env: &Env, json: Option<&Path>) -> any
         rounds,
     };
     emit(&report, json)
+}
+
+async fn rounds(args: &SingleArgs, env: &Env, herald: &Herald, fast: Herald) -> anyhow::Result<Vec<Round>> {
+    let key = Key::random();
+    let options = webhook::Options { keys: vec![key.clone()], keep: 0, ..webhook::Options::default() };
+    let standin = webhook::start(options).await?;
+    let (channel, details) = match args.channel {
+        Channel::Webhook => {
+            ("webhook", json!({"settings": {"timeout_ms": 10000}, "secret": {"signing_key": key.text()}}))
+        }
+        Channel::Inbox => ("inbox", json!({})),
+    };
+    let account = Borrowed::create(herald, channel, channel, details, args.set_aside).await?;
+    let load = Arc::new(Load::new(fast, args.channel, standin.url("/"), &args.priority));
+    let measured = account.during(async {
+        let mut rounds = Vec::new();
+        for number in 1..=args.rounds {
+            eprintln!("round {number} of {}", args.rounds);
+            standin.reset();
+            rounds.push(round(args, env, &load, &standin).await?);
+        }
+        Ok(rounds)
+    });
+    measured.await
 }
 
 async fn round(
@@ -190,8 +194,7 @@ async fn round(
     let start = Instant::now();
     let posted = load.post_for(args.concurrency, Duration::from_secs(args.seconds)).await?;
     let posting = start.elapsed();
-    load.herald.wait_idle(&since, PATIENCE).await?;
-    let all = start.elapsed();
+    let all = load.herald.wait_recorded(&posted.newest, &since, PATIENCE).await? - start;
     let processes = meter.stop().await?;
     load.check(&posted.ids, standin).await?;
     let recorded_per_second = stats::rate(posted.ids.len(), all);
@@ -206,91 +209,3 @@ async fn round(
         processes,
     })
 }
-
-struct Load {
-    herald: Herald,
-    channel: Channel,
-    url: String,
-    priority: String,
-}
-
-/// What the clients did together.
-#[derive(Default)]
-struct Done {
-    ids: Vec<String>,
-    times: Vec<Duration>,
-    throttled: usize,
-}
-
-impl Load {
-    async fn post_for(self: &Arc<Self>, clients: usize, time: Duration) -> anyhow::Result<Done> {
-        let end = Instant::now() + time;
-        let number = Arc::new(AtomicUsize::new(0));
-        let mut tasks = JoinSet::new();
-        for _ in 0..clients {
-            let (load, number) = (Arc::clone(self), Arc::clone(&number));
-            tasks.spawn(async move { load.client(&number, end).await });
-        }
-        let mut all = Done::default();
-        while let Some(done) = tasks.join_next().await {
-            let done = done??;
-            all.ids.extend(done.ids);
-            all.times.extend(done.times);
-            all.throttled += done.throttled;
-        }
-        Ok(all)
-    }
-
-    async fn client(&self, number: &AtomicUsize, end: Instant) -> anyhow::Result<Done> {
-        let mut done = Done::default();
-        while Instant::now() < end {
-            let body = self.plan(number.fetch_add(1, Ordering::Relaxed)).to_string().into_bytes();
-            let begun = Instant::now();
-            match self.herald.post_plan(body).await? {
-                Posted::Accepted(id) => {
-                    done.times.push(begun.elapsed());
-                    done.ids.push(id);
-                }
-                Posted::Throttled(wait) => {
-                    done.throttled += 1;
-                    tokio::time::sleep(wait).await;
-                }
-            }
-        }
-        Ok(done)
-    }
-
-    fn plan(&self, number: usize) -> Value {
-        let (channel, recipient) = match self.channel {
-            Channel::Webhook => ("webhook", json!(self.url)),
-            Channel::Inbox => ("inbox", json!({"key": format!("single-{number}")})),
-        };
-        json!({
-            "title": format!("single {number}"), "content": {"text": text()}, "recipients": [recipient],
-            "channels": [channel], "priority": self.priority,
-        })
-    }
-
-    /// Every plan must have been sent, exactly once where the receiver can tell.
-    async fn check(&self, ids: &[String], standin: &webhook::Handle) -> anyhow::Result<()> {
-        if let Channel::Webhook = self.channel {
-            let (seen, repeated) = standin.read(|received| {
-                let repeated = received.accepted_by_id.values().filter(|tally| tally.count > 1).count();
-                (received.accepted_by_id.len(), repeated)
-            });
-            ensure!(seen == ids.len(), "the receiver saw {seen} messages of {}", ids.len());
-            if repeated > 0 {
-                eprintln!("{repeated} messages arrived more than once");
-            }
-        }
-        let sample = fastrand::choose_multiple(ids, SAMPLE);
-        for id in sample {
-            let plan = self.herald.plan(id).await?;
-            ensure!(plan.deliveries.sent == 1, "plan {id} is {} with {:?}", plan.status, plan.deliveries);
-        }
-        Ok(())
-    }
-}
-
-/// Plans looked at one by one after a round.
-const SAMPLE: usize = 50;

@@ -9,9 +9,13 @@ use serde::Serialize;
 pub(crate) struct Percentiles {
     /// Samples.
     pub(crate) count: usize,
+    #[serde(rename = "p50_ms")]
     pub(crate) p50: f64,
+    #[serde(rename = "p95_ms")]
     pub(crate) p95: f64,
+    #[serde(rename = "p99_ms")]
     pub(crate) p99: f64,
+    #[serde(rename = "max_ms")]
     pub(crate) max: f64,
 }
 

@@ -273,8 +273,10 @@ EXECUTE FUNCTION refuse_delivery_move();
 
 -- Counters follow the deliveries by themselves, whoever writes them, in the writer's transaction: they cannot drift.
 -- Statement triggers: one update per plan and statement. Rows are locked in key order, recipients before plans, so two
--- writers cannot deadlock. Nothing joins the transition tables: the hot connections plan without hash joins.
-CREATE FUNCTION tally_plans(plans bigint[], statuses smallint[], deltas integer[]) RETURNS void LANGUAGE sql AS $$
+-- writers cannot deadlock. Nothing joins the transition tables: the hot connections plan without hash joins. In PL/pgSQL
+-- because it keeps plans between calls; a function in SQL is planned each time.
+CREATE FUNCTION tally_plans(plans bigint[], statuses smallint[], deltas integer[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     WITH change AS (
         SELECT c.plan_id, sum(c.n) AS total,
                coalesce(sum(c.n) FILTER (WHERE c.status = 0), 0) AS open,
@@ -298,11 +300,12 @@ CREATE FUNCTION tally_plans(plans bigint[], statuses smallint[], deltas integer[
            status = CASE WHEN p.status = 4 AND p.expanded AND p.n_open + l.open = 0 THEN 6 ELSE p.status END,
            finished_at = CASE WHEN p.expanded AND p.n_open + l.open = 0 THEN coalesce(p.finished_at, now()) ELSE p.finished_at END
       FROM locked l
-     WHERE p.id = l.id
-$$;
+     WHERE p.id = l.id;
+END $$;
 
 -- Recipients of plans with several slots: how many of their deliveries are open, and the best final one.
-CREATE FUNCTION tally_recipients(plans bigint[], nos integer[], statuses smallint[], deltas integer[]) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION tally_recipients(plans bigint[], nos integer[], statuses smallint[], deltas integer[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     WITH change AS (
         SELECT c.plan_id, c.no, coalesce(sum(c.n) FILTER (WHERE c.status = 0), 0) AS open,
                array_agg(c.status) FILTER (WHERE c.n > 0 AND c.status <> 0) AS finals
@@ -317,12 +320,15 @@ CREATE FUNCTION tally_recipients(plans bigint[], nos integer[], statuses smallin
            best = (SELECT coalesce((array_agg(s ORDER BY (ARRAY[0, 0, 0, 7, 8, 5, 6, 2, 3, 4])[s + 1] DESC))[1], 0)
                      FROM unnest(l.finals || r.best) AS s)
       FROM locked l
-     WHERE r.plan_id = l.plan_id AND r.no = l.no
-$$;
+     WHERE r.plan_id = l.plan_id AND r.no = l.no;
+END $$;
 
 CREATE FUNCTION tally_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    -- As an array: joined to plan, the transition table could end up on the inside of a nested loop over all plans.
+    touched bigint[] := ARRAY(SELECT DISTINCT plan_id FROM new_rows);
 BEGIN
-    IF EXISTS (SELECT FROM plan p WHERE p.id IN (SELECT plan_id FROM new_rows) AND cardinality(p.slots) > 1) THEN
+    IF EXISTS (SELECT FROM plan p WHERE p.id = ANY(touched) AND cardinality(p.slots) > 1) THEN
         PERFORM tally_recipients(array_agg(n.plan_id), array_agg(n.no), array_agg(n.status), array_agg(1))
            FROM new_rows n WHERE (SELECT cardinality(p.slots) > 1 FROM plan p WHERE p.id = n.plan_id) HAVING count(*) > 0;
     END IF;
@@ -334,8 +340,11 @@ CREATE TRIGGER delivery_tally_insert AFTER INSERT ON delivery REFERENCING NEW TA
 FOR EACH STATEMENT EXECUTE FUNCTION tally_inserted();
 
 CREATE FUNCTION tally_updated() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    -- As an array: joined to plan, the transition table could end up on the inside of a nested loop over all plans.
+    touched bigint[] := ARRAY(SELECT DISTINCT plan_id FROM new_rows);
 BEGIN
-    IF EXISTS (SELECT FROM plan p WHERE p.id IN (SELECT plan_id FROM new_rows) AND cardinality(p.slots) > 1) THEN
+    IF EXISTS (SELECT FROM plan p WHERE p.id = ANY(touched) AND cardinality(p.slots) > 1) THEN
         PERFORM tally_recipients(array_agg(c.plan_id), array_agg(c.no), array_agg(c.status), array_agg(c.n))
            FROM (SELECT plan_id, no, status, 1 AS n FROM new_rows
                  UNION ALL SELECT plan_id, no, status, -1 FROM old_rows) AS c

@@ -241,7 +241,8 @@ fn key_file(folder: &Path) -> Result<String, String> {
     // Written aside and linked into place: three processes start at once, and none may read half a key.
     let aside = folder.join(format!("master.key.{}", std::process::id()));
     let write = || {
-        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
         file.write_all(KeyRing::generate().as_bytes())?;
         file.sync_all()?;
         let linked = std::fs::hard_link(&aside, &path);
@@ -252,7 +253,9 @@ fn key_file(folder: &Path) -> Result<String, String> {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
             Err(format!("cannot write {}: {error}", path.display()))
         }
-        _ => std::fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display())),
+        _ => {
+            std::fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+        }
     }
 }
 
@@ -270,7 +273,9 @@ mod tests {
         let common = Common::from_env(&mut env);
         assert_eq!(common.allow_nets.len(), 1);
         let text = env.finish().unwrap_err().to_string();
-        for name in ["DATABASE_URL", "AMQP_URL", "HERALD_LOG_FORMAT", "HERALD_ALLOW_NETS", "HERALD_MASTER_KEY"] {
+        for name in
+            ["DATABASE_URL", "AMQP_URL", "HERALD_LOG_FORMAT", "HERALD_ALLOW_NETS", "HERALD_MASTER_KEY"]
+        {
             assert!(text.contains(name), "{name} is missing in:\n{text}");
         }
     }

@@ -84,7 +84,9 @@ async fn drain(tasks: &mut JoinSet<(&'static str, anyhow::Result<()>)>) -> anyho
     let mut first = Ok(());
     while let Some(ended) = tasks.join_next().await {
         let result = match ended {
-            Ok((name, result)) => result.map_err(|error| error.context(format!("task {name} failed while stopping"))),
+            Ok((name, result)) => {
+                result.map_err(|error| error.context(format!("task {name} failed while stopping")))
+            }
             Err(panic) => Err(anyhow::Error::new(panic).context("a task panicked while stopping")),
         };
         first = first.and(result);

@@ -23,7 +23,7 @@ impl Default for Delays {
 
 impl Delays {
     /// The next delay.
-    pub fn next(&mut self) -> Duration {
+    pub fn next_delay(&mut self) -> Duration {
         self.0.next_backoff().unwrap_or(Duration::from_secs(5))
     }
 

@@ -12,10 +12,14 @@ pub enum Error {
     #[error("{0}")]
     BadKeys(String),
     /// The value names a key that is not in the ring.
-    #[error("this value is sealed under master key \"{0}\", which HERALD_MASTER_KEY does not hold: append the old key to it")]
+    #[error(
+        "this value is sealed under master key \"{0}\", which HERALD_MASTER_KEY does not hold: append the old key to it"
+    )]
     UnknownKey(String),
     /// Damaged, swapped with another row's, or sealed under another key of the same id.
-    #[error("this sealed value cannot be opened: it was damaged, moved between rows, or the master key with this id was replaced")]
+    #[error(
+        "this sealed value cannot be opened: it was damaged, moved between rows, or the master key with this id was replaced"
+    )]
     Damaged,
 }
 
@@ -49,7 +53,9 @@ impl KeyRing {
             let good_id = (1..=16).contains(&id.len())
                 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
             if !good_id || keys.iter().any(|(other, _)| other == id) {
-                return Err(bad("its id is empty, too long, repeated or has other characters than a-z 0-9 - _"));
+                return Err(bad(
+                    "its id is empty, too long, repeated or has other characters than a-z 0-9 - _",
+                ));
             }
             let bytes = STANDARD.decode(encoded).map_err(|_| bad("is not base64"))?;
             let key = UnboundKey::new(&CHACHA20_POLY1305, &bytes).map_err(|_| bad("is not 32 bytes long"))?;
@@ -73,8 +79,12 @@ impl KeyRing {
         let mut nonce = [0u8; NONCE_LEN];
         self.random.fill(&mut nonce).expect("the operating system has randomness");
         let mut sealed = plain.to_vec();
-        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad.as_bytes()), &mut sealed)
-            .expect("secrets are far below the cipher's limit of 256 GiB");
+        key.seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(aad.as_bytes()),
+            &mut sealed,
+        )
+        .expect("secrets are far below the cipher's limit of 256 GiB");
         let mut out = Vec::with_capacity(1 + id.len() + NONCE_LEN + sealed.len());
         out.push(u8::try_from(id.len()).expect("ids have at most 16 characters"));
         out.extend_from_slice(id.as_bytes());
@@ -154,7 +164,8 @@ mod tests {
     fn rotation_opens_the_old_and_seals_with_the_new() {
         let old_text = KeyRing::generate();
         let sealed = KeyRing::parse(&old_text).unwrap().seal(b"x", "a");
-        let both = KeyRing::parse(&format!("{},{old_text}", KeyRing::generate().replace("k1", "k2"))).unwrap();
+        let both =
+            KeyRing::parse(&format!("{},{old_text}", KeyRing::generate().replace("k1", "k2"))).unwrap();
         assert!(both.needs_rewrap(&sealed));
         let again = both.seal(&both.open(&sealed, "a").unwrap(), "a");
         assert!(!both.needs_rewrap(&again));

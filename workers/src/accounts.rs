@@ -43,7 +43,12 @@ impl Accounts {
     ///
     /// # Errors
     /// When the database is away.
-    pub(crate) async fn get(&self, id: i64, ring: &KeyRing, pool: &Pool) -> Result<Option<Arc<Open>>, herald_shared::db::Error> {
+    pub(crate) async fn get(
+        &self,
+        id: i64,
+        ring: &KeyRing,
+        pool: &Pool,
+    ) -> Result<Option<Arc<Open>>, herald_shared::db::Error> {
         let known = self.open.lock().expect("nothing panics while it is held").get(&id).cloned();
         if let Some(open) = known.as_ref().filter(|open| open.loaded.elapsed() < FRESH) {
             return Ok(Some(open.clone()));
@@ -74,7 +79,13 @@ impl Accounts {
     }
 
     /// Opens an account; the same version keeps its connections and the calls it has going.
-    fn build(&self, id: i64, row: worker::AccountRow, ring: &KeyRing, same: Option<&Open>) -> Result<Open, String> {
+    fn build(
+        &self,
+        id: i64,
+        row: worker::AccountRow,
+        ring: &KeyRing,
+        same: Option<&Open>,
+    ) -> Result<Open, String> {
         let (version, down, loaded) = (row.version, AtomicBool::new(row.down), Instant::now());
         if let Some(open) = same {
             let (spec, driver, capacity) = (open.spec, open.driver.clone(), open.capacity.clone());
@@ -85,7 +96,8 @@ impl Accounts {
         let spec = provider.spec();
         let secret = match row.secret {
             Some(sealed) => {
-                let plain = ring.open(&sealed, &format!("account|{}", row.uid)).map_err(|error| error.to_string())?;
+                let plain =
+                    ring.open(&sealed, &format!("account|{}", row.uid)).map_err(|error| error.to_string())?;
                 serde_json::from_slice(&plain).map_err(|_| "its secret is not JSON".to_owned())?
             }
             None => serde_json::Value::Null,

@@ -49,8 +49,11 @@ impl Batches {
         let (marks, marking) = batcher(2, SIZE, move |marks| b.clone().mark(marks));
         // One at a time: a second statement would wait for the same plan rows, and a job's release must not overtake its outcomes.
         let (records, recording) = batcher(1, SIZE, move |records| c.clone().record(records));
-        let tasks: Vec<Task> =
-            vec![("claims", Box::pin(claiming)), ("marks", Box::pin(marking)), ("records", Box::pin(recording))];
+        let tasks: Vec<Task> = vec![
+            ("claims", Box::pin(claiming)),
+            ("marks", Box::pin(marking)),
+            ("records", Box::pin(recording)),
+        ];
         (Batches { claims, marks, records }, tasks)
     }
 
@@ -102,7 +105,8 @@ impl Parts {
             }
             None => Vec::new(),
         };
-        let mut by_job: std::collections::HashMap<i64, Claimed> = claimed.into_iter().map(|c| (c.job, c)).collect();
+        let mut by_job: std::collections::HashMap<i64, Claimed> =
+            claimed.into_iter().map(|c| (c.job, c)).collect();
         wants.iter().map(|want| by_job.remove(&want.job)).collect()
     }
 
@@ -164,7 +168,12 @@ impl Parts {
         };
         if let Some(Ok(false)) = self.until_available("record a late outcome", &attempt).await {
             self.shared.metrics.duplicates.inc();
-            tracing::warn!(plan = done.plan_id, no = done.lo, number = done.number, "a message given up as unknown had gone out: it goes out twice");
+            tracing::warn!(
+                plan = done.plan_id,
+                no = done.lo,
+                number = done.number,
+                "a message given up as unknown had gone out: it goes out twice"
+            );
         }
     }
 
@@ -183,7 +192,7 @@ impl Parts {
                 }
                 Err(error) => return Some(Err(error)),
             }
-            let pause = delays.next();
+            let pause = delays.next_delay();
             // A stopping process waits for the database as long as its lease would hold, no longer.
             if self.shared.stop.is_cancelled() && !self.shared.lease.is_alive() {
                 return None;

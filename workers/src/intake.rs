@@ -67,7 +67,8 @@ async fn job(context: Arc<LaneContext>, pointer: Pointer, recorded: Arc<AtomicBo
 
 /// Keeps a message that cannot be decoded for the operator; the others are not affected.
 async fn park(context: &LaneContext, message: Delivery, reason: &str) {
-    let kept = async { parked::park(&context.pool.get().await?, &message.queue, reason, &message.body).await };
+    let kept =
+        async { parked::park(&context.pool.get().await?, &message.queue, reason, &message.body).await };
     match kept.await {
         Ok(()) => {
             context.shared.metrics.parked.inc();

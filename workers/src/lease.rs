@@ -1,7 +1,7 @@
 //! This run's lease: beats while it lives, and the gate every call passes last.
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -53,7 +53,9 @@ impl Lease {
         let lease = self.clone();
         Arc::new(move || {
             let alive = lease.is_alive();
-            Box::pin(async move { if alive { Ok(()) } else { Err("no beat reached the database lately".to_owned()) } })
+            Box::pin(async move {
+                if alive { Ok(()) } else { Err("no beat reached the database lately".to_owned()) }
+            })
         })
     }
 
@@ -96,7 +98,10 @@ async fn beat_once(lease: &Lease, pool: &Pool) -> Result<(), Error> {
     }
     if id != 0 {
         lease.beat(None);
-        tracing::warn!(incarnation = id, "this run was declared dead (frozen, or cut off from the database): starting a new one");
+        tracing::warn!(
+            incarnation = id,
+            "this run was declared dead (frozen, or cut off from the database): starting a new one"
+        );
     }
     let id = incarnation::begin(&client).await?;
     lease.incarnation.store(id, Ordering::Release);

@@ -81,7 +81,8 @@ impl Worker {
         let stop = process.stop();
         let metrics = Metrics::register(&self.ops.registry);
         let lease = Arc::new(Lease::new(self.config.timings.lease));
-        let (url, topology) = (self.config.common.amqp_url.clone(), Topology::new(&self.config.common.queue_prefix));
+        let (url, topology) =
+            (self.config.common.amqp_url.clone(), Topology::new(&self.config.common.queue_prefix));
         let net = Arc::new(NetPolicy::new(self.config.common.allow_nets.clone()));
         let accounts = Accounts::new(Deps { pool: self.pool.clone(), net });
         let (lanes, prefetch) = (self.config.lanes.clone(), self.config.prefetch);
@@ -104,7 +105,15 @@ impl Worker {
             for &channel in &shared.config.channels {
                 let (sink, messages) = mpsc::channel(prefetch.into());
                 let queue = topology.jobs(channel, lane);
-                let consume = amqp::consume(url.clone(), topology.clone(), queue, prefetch, sink, stop.clone(), drained.clone());
+                let consume = amqp::consume(
+                    url.clone(),
+                    topology.clone(),
+                    queue,
+                    prefetch,
+                    sink,
+                    stop.clone(),
+                    drained.clone(),
+                );
                 process.spawn("consume", consume);
                 process.spawn("intake", intake::run(context.clone(), messages, guard.clone()));
             }

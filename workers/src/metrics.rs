@@ -1,7 +1,9 @@
 //! The worker's metrics. Labels are closed lists: never a tenant, an id or an address.
 
 use prometheus::core::Collector;
-use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, exponential_buckets};
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, exponential_buckets,
+};
 
 /// Every metric this process has.
 pub(crate) struct Metrics {
@@ -29,15 +31,46 @@ impl Metrics {
     /// Registers everything, once per process.
     pub(crate) fn register(registry: &Registry) -> Self {
         let metrics = Metrics {
-            deliveries: counters("herald_deliveries_total", "Deliveries that reached a final state.", &["channel", "provider", "status"]),
-            attempts: counters("herald_attempts_total", "Provider calls by outcome.", &["channel", "provider", "outcome"]),
-            attempt_seconds: seconds("herald_attempt_duration_seconds", "Time a provider call took.", &["channel", "provider"]),
-            accept_to_send: seconds("herald_accept_to_send_seconds", "Time from acceptance (or send_at) to the first call.", &["channel", "lane"]),
-            rate_wait: seconds("herald_rate_wait_seconds", "Time a job waited for an account's capacity.", &["channel"]),
-            retries: counters("herald_retries_total", "Retries scheduled, by error class.", &["channel", "class"]),
-            duplicates: counter("herald_duplicates_total", "Messages known to have gone out twice after an unknown outcome."),
+            deliveries: counters(
+                "herald_deliveries_total",
+                "Deliveries that reached a final state.",
+                &["channel", "provider", "status"],
+            ),
+            attempts: counters(
+                "herald_attempts_total",
+                "Provider calls by outcome.",
+                &["channel", "provider", "outcome"],
+            ),
+            attempt_seconds: seconds(
+                "herald_attempt_duration_seconds",
+                "Time a provider call took.",
+                &["channel", "provider"],
+            ),
+            accept_to_send: seconds(
+                "herald_accept_to_send_seconds",
+                "Time from acceptance (or send_at) to the first call.",
+                &["channel", "lane"],
+            ),
+            rate_wait: seconds(
+                "herald_rate_wait_seconds",
+                "Time a job waited for an account's capacity.",
+                &["channel"],
+            ),
+            retries: counters(
+                "herald_retries_total",
+                "Retries scheduled, by error class.",
+                &["channel", "class"],
+            ),
+            duplicates: counter(
+                "herald_duplicates_total",
+                "Messages known to have gone out twice after an unknown outcome.",
+            ),
             parked: counter("herald_parked_messages_total", "Queue messages that could not be decoded."),
-            accounts_down: counters("herald_accounts_down_total", "Accounts taken out of use after an account error.", &["channel", "provider"]),
+            accounts_down: counters(
+                "herald_accounts_down_total",
+                "Accounts taken out of use after an account error.",
+                &["channel", "provider"],
+            ),
         };
         let all: [Box<dyn Collector>; 9] = [
             Box::new(metrics.deliveries.clone()),

@@ -29,7 +29,13 @@ pub(crate) struct Judged {
 }
 
 /// Applies the rules. `roll` is one number in 0..1 per job, so that its retries stay together in one new job.
-pub(crate) fn judge(claimed: &Claimed, provider: &'static str, ended: &Ended, timings: &Timings, roll: f64) -> Judged {
+pub(crate) fn judge(
+    claimed: &Claimed,
+    provider: &'static str,
+    ended: &Ended,
+    timings: &Timings,
+    roll: f64,
+) -> Judged {
     let (backoff, grace) = (&timings.backoff, timings.unknown_grace);
     let fate = fate(&ended.verdict, claimed.attempt, claimed.on_unknown, backoff, grace, roll);
     let (code, detail, provider_ref) = match &ended.verdict {
@@ -68,7 +74,13 @@ pub(crate) fn judge(claimed: &Claimed, provider: &'static str, ended: &Ended, ti
 
 /// A call that could not even be rendered or ran out of time.
 pub(crate) fn failed(class: Class, reason: Reason, code: &str, detail: &str) -> Verdict {
-    Verdict::Failed(Failure { class, code: code.to_owned(), detail: detail.to_owned(), reason, retry_after: None })
+    Verdict::Failed(Failure {
+        class,
+        code: code.to_owned(),
+        detail: detail.to_owned(),
+        reason,
+        retry_after: None,
+    })
 }
 
 fn class_of(verdict: &Verdict) -> Option<Class> {
@@ -86,11 +98,19 @@ pub(crate) fn count(shared: &Shared, done: &[Done]) {
         let width = u64::try_from(call.width).unwrap_or(0);
         match call.fate {
             Fate::Final(status, _) => {
-                shared.metrics.deliveries.with_label_values(&[channel.as_str(), provider, status.as_str()]).inc_by(width);
+                shared
+                    .metrics
+                    .deliveries
+                    .with_label_values(&[channel.as_str(), provider, status.as_str()])
+                    .inc_by(width);
             }
             Fate::Retry(_) | Fate::PutBack(_) => {
                 if let Some(class) = call.class {
-                    shared.metrics.retries.with_label_values(&[channel.as_str(), class.as_str()]).inc_by(width);
+                    shared
+                        .metrics
+                        .retries
+                        .with_label_values(&[channel.as_str(), class.as_str()])
+                        .inc_by(width);
                 }
             }
         }

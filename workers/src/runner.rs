@@ -26,15 +26,16 @@ const CROWDED: Duration = Duration::from_millis(500);
 pub(crate) async fn run(context: &Arc<LaneContext>, pointer: Pointer) -> bool {
     let shared = &context.shared;
     shared.lease.alive().await;
-    let account = match shared.accounts.get(pointer.account, &shared.config.common.master_key, &context.pool).await {
-        Ok(Some(account)) => account,
-        // Deleted, disabled or unusable: admission chooses again when the pointer lapses.
-        Ok(None) => return true,
-        Err(error) => {
-            tracing::warn!(error = error.chain(), "cannot load an account: its job comes back");
-            return true;
-        }
-    };
+    let account =
+        match shared.accounts.get(pointer.account, &shared.config.common.master_key, &context.pool).await {
+            Ok(Some(account)) => account,
+            // Deleted, disabled or unusable: admission chooses again when the pointer lapses.
+            Ok(None) => return true,
+            Err(error) => {
+                tracing::warn!(error = error.chain(), "cannot load an account: its job comes back");
+                return true;
+            }
+        };
     let Some(permits) = capacity(context, &account, pointer).await else { return true };
     let want = Want {
         job: pointer.job,
@@ -48,7 +49,11 @@ pub(crate) async fn run(context: &Arc<LaneContext>, pointer: Pointer) -> bool {
 }
 
 /// Permits for the first calls: at least one, as many as are free up to what the job can use.
-async fn capacity(context: &LaneContext, account: &Arc<Open>, pointer: Pointer) -> Option<Vec<OwnedSemaphorePermit>> {
+async fn capacity(
+    context: &LaneContext,
+    account: &Arc<Open>,
+    pointer: Pointer,
+) -> Option<Vec<OwnedSemaphorePermit>> {
     let waited = Instant::now();
     let first = tokio::time::timeout(PATIENCE, account.capacity.clone().acquire_owned()).await;
     let channel = account.spec.channel.as_str();
@@ -56,7 +61,10 @@ async fn capacity(context: &LaneContext, account: &Arc<Open>, pointer: Pointer) 
     let Ok(Ok(first)) = first else {
         let put_back = async { worker::put_back(&context.pool.get().await?, pointer.job, CROWDED).await };
         if let Err(error) = put_back.await {
-            tracing::warn!(error = error.chain(), "cannot put a job back: it comes back by its visibility time");
+            tracing::warn!(
+                error = error.chain(),
+                "cannot put a job back: it comes back by its visibility time"
+            );
         }
         return None;
     };
@@ -116,7 +124,18 @@ impl Job {
         let waiting = std::mem::take(&mut claimed.members).into_iter();
         let (rest, delay) = (Vec::new(), Duration::ZERO);
         let roll = fastrand::f64();
-        Job { context, account, claimed, message, waiting, roll, rest, delay, drop_account: false, halted: false }
+        Job {
+            context,
+            account,
+            claimed,
+            message,
+            waiting,
+            roll,
+            rest,
+            delay,
+            drop_account: false,
+            halted: false,
+        }
     }
 
     /// Calls for everybody, as many at once as the account allows, then the release. `false`: not recorded.
@@ -197,7 +216,11 @@ impl Job {
     }
 
     /// A call ready to go out.
-    fn call(&self, members: Vec<Member>, permit: OwnedSemaphorePermit) -> impl Future<Output = Ended> + Send + 'static {
+    fn call(
+        &self,
+        members: Vec<Member>,
+        permit: OwnedSemaphorePermit,
+    ) -> impl Future<Output = Ended> + Send + 'static {
         let nos = members.iter().map(|m| m.no).collect();
         let (slot, attempt) = (self.claimed.slot, self.claimed.attempt);
         let call = self.message.clone().map(|message| {
@@ -242,7 +265,13 @@ impl Job {
         let mut rest = std::mem::take(&mut self.rest);
         rest.extend(self.waiting.by_ref().map(|m| m.no));
         rest.sort_unstable();
-        Release { job: self.claimed.job, token: self.claimed.token, rest, delay: self.delay, drop_account: self.drop_account }
+        Release {
+            job: self.claimed.job,
+            token: self.claimed.token,
+            rest,
+            delay: self.delay,
+            drop_account: self.drop_account,
+        }
     }
 }
 
@@ -256,7 +285,12 @@ struct Prepared {
 }
 
 /// Makes one call. The permit is held until its outcome is known.
-async fn make(shared: Arc<Shared>, account: Arc<Open>, prepared: Prepared, permit: OwnedSemaphorePermit) -> Ended {
+async fn make(
+    shared: Arc<Shared>,
+    account: Arc<Open>,
+    prepared: Prepared,
+    permit: OwnedSemaphorePermit,
+) -> Ended {
     let Prepared { nos, call, lane, first } = prepared;
     let call = match call {
         Ok(call) => call,
@@ -276,9 +310,14 @@ async fn make(shared: Arc<Shared>, account: Arc<Open>, prepared: Prepared, permi
     let verdict = tokio::time::timeout(limit, account.driver.send(&call, shared.lease.as_ref())).await;
     drop(permit);
     let seconds = started.elapsed().as_secs_f64();
-    shared.metrics.attempt_seconds.with_label_values(&[spec.channel.as_str(), spec.provider]).observe(seconds);
-    let verdict = verdict
-        .unwrap_or_else(|_| failed(Class::Unknown, Reason::Timeout, "timeout", "the call did not end within its deadline"));
+    shared
+        .metrics
+        .attempt_seconds
+        .with_label_values(&[spec.channel.as_str(), spec.provider])
+        .observe(seconds);
+    let verdict = verdict.unwrap_or_else(|_| {
+        failed(Class::Unknown, Reason::Timeout, "timeout", "the call did not end within its deadline")
+    });
     Ended { nos, verdict }
 }
 
@@ -301,11 +340,23 @@ async fn account_down(context: &LaneContext, account: &Open, reason: &str) {
     account.down.store(true, std::sync::atomic::Ordering::Relaxed);
     match written.await {
         Ok(true) => {
-            context.shared.metrics.accounts_down.with_label_values(&[spec.channel.as_str(), spec.provider]).inc();
-            tracing::error!(account = account.id, reason, "an account is out of use: correct it with PATCH /v1/accounts/{{id}} or verify it");
+            context
+                .shared
+                .metrics
+                .accounts_down
+                .with_label_values(&[spec.channel.as_str(), spec.provider])
+                .inc();
+            tracing::error!(
+                account = account.id,
+                reason,
+                "an account is out of use: correct it with PATCH /v1/accounts/{{id}} or verify it"
+            );
         }
         Ok(false) => {}
-        Err(error) => tracing::warn!(error = error.chain(), "cannot write an account's state: the next call tries again"),
+        Err(error) => tracing::warn!(
+            error = error.chain(),
+            "cannot write an account's state: the next call tries again"
+        ),
     }
 }
 
@@ -314,6 +365,9 @@ async fn account_up(context: &LaneContext, account: &Open) {
     match written.await {
         Ok(true) => tracing::info!(account = account.id, "an account works again"),
         Ok(false) => {}
-        Err(error) => tracing::warn!(error = error.chain(), "cannot write an account's state: the next call tries again"),
+        Err(error) => tracing::warn!(
+            error = error.chain(),
+            "cannot write an account's state: the next call tries again"
+        ),
     }
 }

@@ -181,5 +181,3 @@ impl<'a> Gaps<'a> {
     }
 }
 
-#[cfg(test)]
-mod tests;

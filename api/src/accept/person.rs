@@ -48,10 +48,10 @@ fn bare(field: &Field<'_>, net: &NetPolicy, problems: &mut Problems) -> Option<N
     let text = field.string(problems)?;
     let (kind, address) = if text.contains("://") {
         (Channel::Webhook, url(field, net, problems)?)
-    } else if text.starts_with('+') {
-        (Channel::Sms, phone(field, problems)?)
     } else if text.contains('@') {
         (Channel::Email, email(field, problems)?)
+    } else if text.starts_with('+') {
+        (Channel::Sms, phone(field, problems)?)
     } else {
         field.refuse(problems, "is neither an email address, an E.164 phone number (+...) nor an https:// URL");
         return None;

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use uuid::Uuid;
 
 use crate::cursor::Window;
-use crate::error::{Problem, Result};
+use crate::error::{Kind, Problem, Result};
 use crate::problems::Problems;
 
 /// The query: take what is known, [`Params::finish`] refuses the rest. An empty value is no value.
@@ -87,7 +87,7 @@ impl<S: Sync + Send> FromRequestParts<S> for Id {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let text = Path::<String>::from_request_parts(parts, state).await.ok();
         let id = text.and_then(|Path(text)| Uuid::try_parse(&text).ok());
-        id.map(Id).ok_or_else(|| Problem::not_found("thing"))
+        id.map(Id).ok_or_else(|| Problem::new(Kind::NotFound, "This is no id: ids are UUIDs."))
     }
 }
 

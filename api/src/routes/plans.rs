@@ -127,7 +127,7 @@ impl Reading<'_> {
         let (bytes, net, digest) = (self.body.bytes.clone(), self.app.net.clone(), self.digest);
         let read = move || {
             let document = Document::parse(&bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
-            let given = Given { chosen: &chosen, net: &net, now: Timestamp::now() };
+            let given = Given { chosen: &chosen, net: &net, now: now() };
             Ok((accept::read(&document, &given), digest.then(|| digest::of(document.text()))))
         };
         if self.body.bytes.len() <= LONG {
@@ -135,6 +135,12 @@ impl Reading<'_> {
         }
         tokio::task::spawn_blocking(read).await.map_err(|_| Problem::new(Kind::Internal, "Reading the body failed."))?
     }
+}
+
+/// The time, to the microsecond, which is what the database keeps.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
 
 async fn get(State(app): State<App>, caller: CallerRef, Id(id): Id, params: Params) -> Result<Response> {

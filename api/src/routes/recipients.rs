@@ -154,13 +154,13 @@ fn result(person: &Recipient) -> (Option<&'static str>, Option<String>) {
 
 /// Enough of an address to recognise it, not enough to use it.
 fn mask(address: &str) -> String {
-    if let Some((local, domain)) = address.split_once('@') {
-        return format!("{}***@{domain}", local.chars().next().unwrap_or('*'));
-    }
     if let Some((scheme, rest)) = address.split_once("://") {
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let host = host.rsplit('@').next().unwrap_or_default();
         return format!("{scheme}://{host}/***");
+    }
+    if let Some((local, domain)) = address.split_once('@') {
+        return format!("{}***@{domain}", local.chars().next().unwrap_or('*'));
     }
     let length = address.chars().count();
     let shown = if length > 8 { 3 } else { 1.min(length) };

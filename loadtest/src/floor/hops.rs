@@ -220,14 +220,14 @@ pub(super) struct Report {
     rate: f64,
     runs: Vec<Percentiles>,
     median: Option<Percentiles>,
-    late_start_p99: Vec<f64>,
+    late_start_p99_ms: Vec<f64>,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new(&["hops floor, ms", "p50", "p95", "p99", "max", "generator late p99"]);
         let cells = |run: &Percentiles| [run.p50, run.p95, run.p99, run.max].map(tenth);
-        for (number, (run, late)) in self.runs.iter().zip(&self.late_start_p99).enumerate() {
+        for (number, (run, late)) in self.runs.iter().zip(&self.late_start_p99_ms).enumerate() {
             table.row(format!("run {}", number + 1), cells(run).into_iter().chain([format!("{late:.2}")]));
         }
         if let Some(median) = &self.median {
@@ -261,6 +261,6 @@ pub(super) async fn run(env: &Env, rate: f64, count: usize, runs: usize) -> anyh
     hops.close().await?;
     let measured = measured?;
     let all: Vec<Percentiles> = measured.iter().map(|run| run.latency).collect();
-    let late_start_p99 = measured.iter().map(|run| run.late_start.p99).collect();
-    Ok(Report { rate, median: Percentiles::medians(&all), runs: all, late_start_p99 })
+    let late_start_p99_ms = measured.iter().map(|run| run.late_start.p99).collect();
+    Ok(Report { rate, median: Percentiles::medians(&all), runs: all, late_start_p99_ms })
 }

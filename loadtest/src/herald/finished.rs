@@ -61,12 +61,40 @@ impl Herald {
         Ok(())
     }
 
+    /// Waits until every plan created after `since` is finished; when that was.
+    ///
+    /// Looks at `newest`, the last ones accepted, and at the whole list (which costs the API more) only when these
+    /// are finished.
+    ///
+    /// # Errors
+    ///
+    /// Some are not within `limit`.
+    pub(crate) async fn wait_recorded(
+        &self,
+        newest: &[String],
+        since: &str,
+        limit: Duration,
+    ) -> anyhow::Result<Instant> {
+        self.wait_finished(newest, limit).await?;
+        let finished = Instant::now();
+        if !self.any_open(since).await? {
+            return Ok(finished);
+        }
+        self.wait_idle(since, limit).await?;
+        Ok(Instant::now())
+    }
+
     async fn any_open(&self, since: &str) -> anyhow::Result<bool> {
         for status in ["running", "scheduled"] {
-            let path = format!("/v1/plans?limit=1&status={status}&created_after={since}");
-            let page: Page<Item> = self.call(Method::GET, &path, None).await?;
-            if !page.items.is_empty() {
-                return Ok(true);
+            let first = format!("/v1/plans?limit=1&status={status}&created_after={since}");
+            let mut path = first.clone();
+            loop {
+                let page: Page<Item> = self.call(Method::GET, &path, None).await?;
+                if !page.items.is_empty() {
+                    return Ok(true);
+                }
+                let Some(cursor) = page.next_cursor else { break };
+                path = format!("{first}&cursor={cursor}");
             }
         }
         Ok(false)

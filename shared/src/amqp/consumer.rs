@@ -64,12 +64,17 @@ pub async fn consume(
             }
             Err(error) => tracing::warn!(queue = %name, error = %error, "cannot consume"),
         }
-        tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(delays.next()) => {} }
+        tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(delays.next_delay()) => {} }
     }
     Ok(())
 }
 
-async fn subscribe(url: &str, topology: &Topology, queue: &str, prefetch: u16) -> Result<(Connection, Channel, Consumer), Error> {
+async fn subscribe(
+    url: &str,
+    topology: &Topology,
+    queue: &str,
+    prefetch: u16,
+) -> Result<(Connection, Channel, Consumer), Error> {
     let connection = connect(url, "herald consume").await?;
     let channel = deadline(connection.create_channel()).await?;
     if queue == topology.wake() {
@@ -78,13 +83,19 @@ async fn subscribe(url: &str, topology: &Topology, queue: &str, prefetch: u16) -
         topology.declare_jobs(&channel, queue).await?;
     }
     deadline(channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
-    let consumer = channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
+    let consumer =
+        channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
     let consumer = deadline(consumer).await?;
     Ok((connection, channel, consumer))
 }
 
 /// Moves messages until the consumer ends (queue deleted, connection lost) or `stop`.
-async fn pump(consumer: &mut Consumer, queue: &Arc<str>, sink: &mpsc::Sender<Delivery>, stop: &CancellationToken) {
+async fn pump(
+    consumer: &mut Consumer,
+    queue: &Arc<str>,
+    sink: &mpsc::Sender<Delivery>,
+    stop: &CancellationToken,
+) {
     loop {
         let next = tokio::select! { () = stop.cancelled() => return, next = consumer.next() => next };
         let Some(Ok(message)) = next else { return };

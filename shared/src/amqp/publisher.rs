@@ -66,7 +66,7 @@ impl Publisher {
                 }
                 Err(error) => tracing::warn!(error = %error, "cannot reach the broker for publishing"),
             }
-            tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(delays.next()) => {} }
+            tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(delays.next_delay()) => {} }
         }
         Ok(())
     }

@@ -21,8 +21,11 @@ pub struct Waker(mpsc::Sender<Vec<Wake>>);
 
 impl Waker {
     /// A waker and the task that must run for it.
-    #[must_use]
-    pub fn new(url: String, topology: Topology, stop: CancellationToken) -> (Self, impl Future<Output = anyhow::Result<()>>) {
+    pub fn new(
+        url: String,
+        topology: Topology,
+        stop: CancellationToken,
+    ) -> (Self, impl Future<Output = anyhow::Result<()>>) {
         let (sender, receiver) = mpsc::channel(WAITING);
         (Waker(sender), run(url, topology, receiver, stop))
     }
@@ -56,7 +59,7 @@ async fn run(
         if let Err(error) = ended {
             tracing::warn!(error = %error, "cannot wake dispatchers: plans start with the next scan");
         }
-        tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(delays.next()) => {} }
+        tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(delays.next_delay()) => {} }
     }
     Ok(())
 }

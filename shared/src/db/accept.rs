@@ -140,7 +140,8 @@ pub async fn accept(client: &mut Client, plans: &[NewPlan]) -> Result<Vec<Accept
     let mut answers: Vec<Option<Accepted>> = keys(&transaction, plans).await?;
     let fresh: Vec<usize> = (0..plans.len()).filter(|&i| answers[i].is_none()).collect();
     let written = insert_plans(&transaction, plans, &fresh).await?;
-    let (fresh, taken): (Vec<usize>, Vec<usize>) = fresh.into_iter().partition(|&i| written.contains(&plans[i].id));
+    let (fresh, taken): (Vec<usize>, Vec<usize>) =
+        fresh.into_iter().partition(|&i| written.contains(&plans[i].id));
     for i in taken {
         answers[i] = Some(reference_taken(&transaction, &plans[i]).await?);
     }
@@ -171,8 +172,9 @@ async fn keys(db: &Transaction<'_>, plans: &[NewPlan]) -> Result<Vec<Option<Acce
     let insert = db.prepare_cached(include_str!("sql/accept/keys.sql")).await?;
     let (routes, names) = (column(|k| k.route), column(|k| &k.key));
     let (locations, bodies) = (column(|k| &k.location), column(|k| &k.body));
-    let rows =
-        db.query(&insert, &[&ids, &routes, &names, &hashes, &statuses, &locations, &bodies, &plan_ids]).await?;
+    let rows = db
+        .query(&insert, &[&ids, &routes, &names, &hashes, &statuses, &locations, &bodies, &plan_ids])
+        .await?;
     let won: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
     for (i, key) in keyed {
         if !won.contains(&plans[i].id) {
@@ -249,7 +251,8 @@ async fn reference_taken(db: &Transaction<'_>, plan: &NewPlan) -> Result<Accepte
         let statement = db.prepare_cached(include_str!("sql/accept/forget_key.sql")).await?;
         db.execute(&statement, &[&key.api_key_id, &key.route, &key.key]).await?;
     }
-    let statement = db.prepare_cached("SELECT created_at, id FROM plan WHERE tenant_id = $1 AND reference = $2").await?;
+    let statement =
+        db.prepare_cached("SELECT created_at, id FROM plan WHERE tenant_id = $1 AND reference = $2").await?;
     let row = db.query_one(&statement, &[&plan.tenant_id, &plan.reference]).await?;
     Ok(Accepted::ReferenceTaken(PlanRef::new(row.get(0), row.get(1))))
 }
@@ -258,20 +261,27 @@ async fn insert_recipients(db: &Transaction<'_>, plans: &[NewPlan], fresh: &[usi
     let statement = db.prepare_cached(include_str!("sql/accept/recipients.sql")).await?;
     let all: Vec<(i64, i32, &NewRecipient)> = fresh
         .iter()
-        .flat_map(|&i| (1..).zip(&plans[i].recipients).map(move |(no, recipient)| (plans[i].id, no, recipient)))
+        .flat_map(|&i| {
+            (1..).zip(&plans[i].recipients).map(move |(no, recipient)| (plans[i].id, no, recipient))
+        })
         .collect();
     for chunk in all.chunks(1000) {
         let plan_ids: Vec<i64> = chunk.iter().map(|row| row.0).collect();
         let nos: Vec<i32> = chunk.iter().map(|row| row.1).collect();
-        let column = |get: fn(&NewRecipient) -> Option<&String>| chunk.iter().map(|row| get(row.2)).collect::<Vec<_>>();
+        let column = |get: fn(&NewRecipient) -> Option<&String>| {
+            chunk.iter().map(|row| get(row.2)).collect::<Vec<_>>()
+        };
         let addresses: Vec<_> = chunk.iter().map(|row| Json(&row.2.addresses)).collect();
         let skips: Vec<_> =
             chunk.iter().map(|row| (!row.2.skips.is_empty()).then_some(Json(&row.2.skips))).collect();
         let variables: Vec<_> = chunk.iter().map(|row| row.2.variables.as_ref().map(Json)).collect();
         let (keys, names) = (column(|r| r.key.as_ref()), column(|r| r.name.as_ref()));
         let (locales, zones) = (column(|r| r.locale.as_ref()), column(|r| r.time_zone.as_ref()));
-        db.execute(&statement, &[&plan_ids, &nos, &keys, &names, &addresses, &skips, &variables, &locales, &zones])
-            .await?;
+        db.execute(
+            &statement,
+            &[&plan_ids, &nos, &keys, &names, &addresses, &skips, &variables, &locales, &zones],
+        )
+        .await?;
     }
     Ok(())
 }

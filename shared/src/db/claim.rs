@@ -103,7 +103,8 @@ pub async fn claim(
     let calls: Vec<i32> = wants.iter().map(|w| w.calls).collect();
     let batches: Vec<i32> = wants.iter().map(|w| w.batch).collect();
     let backstop_ms = backstop.as_secs_f64() * 1000.0;
-    let rows = client.query(&statement, &[&jobs, &calls, &batches, &incarnation, &backstop_ms, &again]).await?;
+    let rows =
+        client.query(&statement, &[&jobs, &calls, &batches, &incarnation, &backstop_ms, &again]).await?;
     rows.iter().map(claimed).collect()
 }
 

@@ -38,7 +38,8 @@ pub fn connect(url: &str, size: PoolSize, hot: Hot) -> anyhow::Result<Pool> {
         config.application_name("herald");
     }
     let mut options = config.get_options().unwrap_or_default().to_owned();
-    options.push_str(" -c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s");
+    options
+        .push_str(" -c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s");
     if hot == Hot::Yes {
         options.push_str(" -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off");
     }

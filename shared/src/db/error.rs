@@ -24,6 +24,17 @@ pub enum Error {
     Deadline,
 }
 
+fn is_io(error: &tokio_postgres::Error) -> bool {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if cause.is::<std::io::Error>() {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
 impl Error {
     /// Whether the same call may work later without anybody's help: the server is away, restarting or overloaded.
     #[must_use]
@@ -40,7 +51,8 @@ impl Error {
                         || class.starts_with("53")
                         || self.is_conflict()
                 }
-                None => true,
+                // Without a code it is either the connection, or a mistake between this build and the schema.
+                None => error.is_closed() || is_io(error),
             },
         }
     }

@@ -60,13 +60,17 @@ pub(super) async fn write(
     let units: Vec<i32> = pieces.iter().map(|p| p.slot.channel().job_units()).collect();
     let kinds: Vec<&str> = pieces.iter().map(|p| p.slot.channel().address_kind()).collect();
     let rows = db
-        .query(&statement, &[&plan_ids, &tenants, &slots, &lanes, &accounts, &los, &his, &units, &kinds, &published])
+        .query(
+            &statement,
+            &[&plan_ids, &tenants, &slots, &lanes, &accounts, &los, &his, &units, &kinds, &published],
+        )
         .await?;
     rows.iter().filter(|_| published).map(wake).collect()
 }
 
 fn wake(row: &tokio_postgres::Row) -> Result<(i64, Wake), Error> {
-    let pointer = Pointer { job: row.get(0), account: row.get::<_, Option<i64>>(4).unwrap_or(0), units: row.get(5) };
+    let pointer =
+        Pointer { job: row.get(0), account: row.get::<_, Option<i64>>(4).unwrap_or(0), units: row.get(5) };
     let (slot, lane) = (Slot::from_code(row.get(2))?, Lane::from_code(row.get(3))?);
     Ok((row.get(1), Wake { pointer, channel: slot.channel(), lane }))
 }

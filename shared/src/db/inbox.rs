@@ -94,6 +94,8 @@ fn read(row: &Row) -> Message {
         title: row.get("title"),
         content: row.get::<_, Json<Content>>("content").0,
         name: row.get("name"),
-        variables: row.get::<_, Option<Json<Map<String, Value>>>>("variables").map(|Json(variables)| variables),
+        variables: row
+            .get::<_, Option<Json<Map<String, Value>>>>("variables")
+            .map(|Json(variables)| variables),
     }
 }

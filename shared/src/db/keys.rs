@@ -98,7 +98,12 @@ pub async fn by_hash(client: &impl GenericClient, hash: &[u8; 32]) -> Result<Opt
 ///
 /// # Errors
 /// [`Error`] of the database.
-pub async fn list(client: &impl GenericClient, tenant_id: i64, after: i64, limit: i64) -> Result<Vec<Key>, Error> {
+pub async fn list(
+    client: &impl GenericClient,
+    tenant_id: i64,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Key>, Error> {
     let statement = client.prepare_cached(include_str!("sql/keys/list.sql")).await?;
     let rows = client.query(&statement, &[&tenant_id, &after, &limit]).await?;
     Ok(rows.iter().map(read).collect())

@@ -4,8 +4,7 @@ use ring::digest::{SHA256, digest};
 use tokio_postgres::Client;
 
 /// Every migration: name and SQL, in order.
-const MIGRATIONS: &[(&str, &str)] =
-    &[("0001_main_job", include_str!("../../migrations/0001_main_job.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[("0001_main_job", include_str!("../../migrations/0001_main_job.sql"))];
 
 /// The advisory lock that keeps two migrators apart: "herald" in ASCII.
 const LOCK: i64 = 0x6865_7261_6c64;
@@ -54,14 +53,18 @@ async fn run_locked(client: &mut Client) -> anyhow::Result<Report> {
     let rows = client.query("SELECT name, checksum FROM schema_migration ORDER BY name", &[]).await?;
     let applied: Vec<(String, Vec<u8>)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
     if let Some((name, _)) = applied.iter().find(|(name, _)| !MIGRATIONS.iter().any(|(own, _)| own == name)) {
-        anyhow::bail!("the database has migration {name}, which this build does not know: run the newer build");
+        anyhow::bail!(
+            "the database has migration {name}, which this build does not know: run the newer build"
+        );
     }
     let mut report = Report { applied: Vec::new() };
     for &(name, sql) in MIGRATIONS {
         let checksum = digest(&SHA256, sql.as_bytes());
         match applied.iter().find(|(done, _)| done == name) {
             Some((_, done)) if done == checksum.as_ref() => {}
-            Some(_) => anyhow::bail!("migration {name} was edited after it was applied: restore its text and add a new file"),
+            Some(_) => anyhow::bail!(
+                "migration {name} was edited after it was applied: restore its text and add a new file"
+            ),
             None => {
                 apply(client, name, sql, checksum.as_ref()).await?;
                 report.applied.push(name);
@@ -74,7 +77,10 @@ async fn run_locked(client: &mut Client) -> anyhow::Result<Report> {
 async fn apply(client: &mut Client, name: &str, sql: &str, checksum: &[u8]) -> anyhow::Result<()> {
     use anyhow::Context as _;
     let transaction = client.transaction().await?;
-    transaction.batch_execute(sql).await.with_context(|| format!("migration {name} failed and changed nothing"))?;
+    transaction
+        .batch_execute(sql)
+        .await
+        .with_context(|| format!("migration {name} failed and changed nothing"))?;
     transaction
         .execute("INSERT INTO schema_migration (name, checksum) VALUES ($1, $2)", &[&name, &checksum])
         .await?;

@@ -8,7 +8,12 @@ use super::Error;
 ///
 /// # Errors
 /// [`Error`] of the database: do not ack, the broker will bring it again.
-pub async fn park(client: &impl GenericClient, queue: &str, reason: &str, payload: &[u8]) -> Result<(), Error> {
+pub async fn park(
+    client: &impl GenericClient,
+    queue: &str,
+    reason: &str,
+    payload: &[u8],
+) -> Result<(), Error> {
     let kept = &payload[..payload.len().min(4096)];
     let sql = "INSERT INTO parked_message (queue, reason, payload) VALUES ($1, $2, $3)";
     client.execute(sql, &[&queue, &reason, &kept]).await?;

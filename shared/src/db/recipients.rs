@@ -141,7 +141,12 @@ fn read_channels(row: &Row) -> Result<Vec<OnChannel>, Error> {
     let columns = slots.into_iter().zip(statuses).zip(reasons).zip(times);
     columns
         .map(|(((slot, status), reason), at)| {
-            Ok(OnChannel { slot: Slot::from_code(slot)?, status: DeliveryStatus::from_code(status)?, reason, at })
+            Ok(OnChannel {
+                slot: Slot::from_code(slot)?,
+                status: DeliveryStatus::from_code(status)?,
+                reason,
+                at,
+            })
         })
         .collect()
 }

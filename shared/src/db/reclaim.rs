@@ -11,7 +11,8 @@ use super::Error;
 /// # Errors
 /// [`Error`] of the database.
 pub async fn declare_dead(client: &impl GenericClient, incarnation: i64, beat: i64) -> Result<bool, Error> {
-    let sql = "UPDATE worker_incarnation SET ended_at = now() WHERE id = $1 AND beat = $2 AND ended_at IS NULL";
+    let sql =
+        "UPDATE worker_incarnation SET ended_at = now() WHERE id = $1 AND beat = $2 AND ended_at IS NULL";
     Ok(client.execute(sql, &[&incarnation, &beat]).await? == 1)
 }
 

@@ -19,7 +19,10 @@ fn aad(name: &str) -> String {
 pub async fn ensure(client: &impl GenericClient, ring: &KeyRing, name: &str) -> Result<(), Error> {
     let sealed = ring.seal(&secrets::random_bytes::<32>(), &aad(name));
     client
-        .execute("INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING", &[&name, &sealed])
+        .execute(
+            "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            &[&name, &sealed],
+        )
         .await?;
     Ok(())
 }

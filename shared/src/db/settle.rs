@@ -71,7 +71,11 @@ pub struct Settled {
 ///
 /// # Errors
 /// [`Error`]; nothing is recorded. Try again until it succeeds: the provider has been called.
-pub async fn settle(client: &impl GenericClient, done: &[Done], releases: &[Release]) -> Result<Settled, Error> {
+pub async fn settle(
+    client: &impl GenericClient,
+    done: &[Done],
+    releases: &[Release],
+) -> Result<Settled, Error> {
     let statement = client.prepare_cached(include_str!("sql/settle/settle.sql")).await?;
     let plans: Vec<i64> = done.iter().map(|d| d.plan_id).collect();
     let slots: Vec<i16> = done.iter().map(|d| d.slot.code()).collect();
@@ -97,8 +101,8 @@ pub async fn settle(client: &impl GenericClient, done: &[Done], releases: &[Rele
         .query(
             &statement,
             &[
-                &plans, &slots, &los, &numbers, &outcomes, &codes, &details, &refs, &statuses, &reasons, &delays,
-                &tenants, &lanes, &jobs, &tokens, &rests, &waits, &drops,
+                &plans, &slots, &los, &numbers, &outcomes, &codes, &details, &refs, &statuses, &reasons,
+                &delays, &tenants, &lanes, &jobs, &tokens, &rests, &waits, &drops,
             ],
         )
         .await?;
@@ -115,7 +119,9 @@ pub async fn settle(client: &impl GenericClient, done: &[Done], releases: &[Rele
 /// # Errors
 /// [`Error`] of the database.
 pub async fn late(client: &impl GenericClient, done: &Done) -> Result<bool, Error> {
-    let Fate::Final(status @ (DeliveryStatus::Sent | DeliveryStatus::Failed), _) = done.fate else { return Ok(true) };
+    let Fate::Final(status @ (DeliveryStatus::Sent | DeliveryStatus::Failed), _) = done.fate else {
+        return Ok(true);
+    };
     let (_, reason, _) = fate_columns(done.fate);
     let statement = client.prepare_cached(include_str!("sql/settle/late.sql")).await?;
     let outcome = done.outcome.map(Outcome::code);

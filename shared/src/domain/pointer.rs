@@ -87,13 +87,23 @@ mod tests {
     #[test]
     fn the_wire_form_is_frozen() {
         let bytes = Envelope::new(vec![Pointer { job: 7, account: 1, units: 3 }]).encode();
-        assert_eq!(std::str::from_utf8(&bytes).unwrap(), r#"{"v":1,"jobs":[{"job":7,"account":1,"units":3}]}"#);
+        assert_eq!(
+            std::str::from_utf8(&bytes).unwrap(),
+            r#"{"v":1,"jobs":[{"job":7,"account":1,"units":3}]}"#
+        );
         assert_eq!(Envelope::decode(&bytes).unwrap(), [Pointer { job: 7, account: 1, units: 3 }]);
     }
 
     #[test]
     fn what_is_not_ours_is_refused() {
-        for bad in ["", "{}", "[]", r#"{"v":2,"jobs":[{"job":1,"account":1,"units":1}]}"#, r#"{"v":1,"jobs":[]}"#, "\u{0}"] {
+        for bad in [
+            "",
+            "{}",
+            "[]",
+            r#"{"v":2,"jobs":[{"job":1,"account":1,"units":1}]}"#,
+            r#"{"v":1,"jobs":[]}"#,
+            "\u{0}",
+        ] {
             assert!(Envelope::decode(bad.as_bytes()).is_err(), "{bad}");
         }
     }

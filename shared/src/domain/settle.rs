@@ -95,11 +95,26 @@ mod tests {
         let grace = Duration::from_secs(10);
         let unknown = Fate::Final(DeliveryStatus::Unknown, None);
         let cases = [
-            (Verdict::Sent { provider_ref: None }, 1, OnUnknown::Resend, Fate::Final(DeliveryStatus::Sent, None)),
+            (
+                Verdict::Sent { provider_ref: None },
+                1,
+                OnUnknown::Resend,
+                Fate::Final(DeliveryStatus::Sent, None),
+            ),
             (Verdict::NotStarted, 1, OnUnknown::Resend, Fate::PutBack(Duration::ZERO)),
             (failed(Class::Transient), 1, OnUnknown::Resend, Fate::Retry(Duration::from_secs(1))),
-            (failed(Class::Transient), 2, OnUnknown::Resend, Fate::Final(DeliveryStatus::Failed, Some(Reason::Exhausted))),
-            (failed(Class::PermanentRecipient), 1, OnUnknown::Hold, Fate::Final(DeliveryStatus::Failed, Some(Reason::InvalidAddress))),
+            (
+                failed(Class::Transient),
+                2,
+                OnUnknown::Resend,
+                Fate::Final(DeliveryStatus::Failed, Some(Reason::Exhausted)),
+            ),
+            (
+                failed(Class::PermanentRecipient),
+                1,
+                OnUnknown::Hold,
+                Fate::Final(DeliveryStatus::Failed, Some(Reason::InvalidAddress)),
+            ),
             (failed(Class::Account), 2, OnUnknown::Hold, Fate::PutBack(Duration::from_millis(1200))),
             (failed(Class::Unknown), 1, OnUnknown::Resend, Fate::Retry(grace)),
             (failed(Class::Unknown), 2, OnUnknown::Resend, unknown),
@@ -107,7 +122,11 @@ mod tests {
             (failed(Class::Unknown), 1, OnUnknown::Ask, unknown),
         ];
         for (verdict, attempt, on_unknown, expected) in cases {
-            assert_eq!(fate(&verdict, attempt, on_unknown, &rule, grace, 1.0), expected, "{verdict:?} {attempt}");
+            assert_eq!(
+                fate(&verdict, attempt, on_unknown, &rule, grace, 1.0),
+                expected,
+                "{verdict:?} {attempt}"
+            );
         }
     }
 }

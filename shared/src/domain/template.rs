@@ -83,7 +83,9 @@ impl Compiled {
             self.fixed.insert(field, source.to_owned());
             return Ok(());
         }
-        self.env.add_template_owned(field, source.to_owned()).map_err(|error| problem(field, source, &error))?;
+        self.env
+            .add_template_owned(field, source.to_owned())
+            .map_err(|error| problem(field, source, &error))?;
         let template = self.env.get_template(field).map_err(|error| problem(field, source, &error))?;
         self.variables.extend(template.undeclared_variables(false));
         Ok(())
@@ -137,7 +139,8 @@ impl Compiled {
         let Ok(template) = self.env.get_template(field) else { return Ok(None) };
         let text = template.render(context).map_err(|error| problem(field, template.source(), &error))?;
         if text.len() > MAX_RENDERED {
-            let detail = format!("the rendered {field} has more than {MAX_RENDERED} bytes: shorten the template");
+            let detail =
+                format!("the rendered {field} has more than {MAX_RENDERED} bytes: shorten the template");
             return Err(TemplateProblem { field, detail });
         }
         Ok(Some(text))

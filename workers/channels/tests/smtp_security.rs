@@ -19,7 +19,7 @@ fn rules(security: Security, offers: Vec<&'static str>) -> Rules {
 
 fn driver(server: &Server, tls: &str, host: &str, ca: Option<&str>, password: &str) -> Arc<dyn Driver> {
     let settings = json!({"host": host, "port": server.address.port(), "tls": tls, "ca_pem": ca,
-        "from": "Herald <herald@example.org>", "timeout_ms": 1000});
+        "from": "Herald <herald@example.org>"});
     let secret =
         if password.is_empty() { Value::Null } else { json!({"username": USER.0, "password": password}) };
     support::open("smtp", settings, secret)

@@ -18,8 +18,12 @@ use support::{CA, Open, Shut, assert_sent, call, failed};
 const KEYS: [&str; 2] = ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "C2FVsBQIhrscChlQIMV+b5sSYspob7oD"];
 
 fn driver() -> Arc<dyn Driver> {
+    driver_that_waits(30_000)
+}
+
+fn driver_that_waits(timeout_ms: u64) -> Arc<dyn Driver> {
     let secret = json!({"signing_key": format!("whsec_{} whsec_{}", KEYS[0], KEYS[1])});
-    support::open("webhook", json!({"timeout_ms": 1000, "ca_pem": CA}), secret)
+    support::open("webhook", json!({"timeout_ms": timeout_ms, "ca_pem": CA}), secret)
 }
 
 async fn send(driver: &Arc<dyn Driver>, url: &str) -> Verdict {
@@ -76,7 +80,6 @@ async fn answers_mean_what_their_status_says() {
         (answer(408, ""), Some((Class::Transient, Reason::Rejected, None))),
         (Act::Answer(200, "", "x".repeat(1_000_000)), None),
         (Act::Close, Some((Class::Unknown, Reason::Timeout, None))),
-        (Act::Stall, Some((Class::Unknown, Reason::Timeout, None))),
     ];
     for (n, (act, expected)) in cases.into_iter().enumerate() {
         let what = format!("{act:.60?}");
@@ -91,6 +94,15 @@ async fn answers_mean_what_their_status_says() {
         assert_eq!(found, expected, "{what}");
         assert_eq!(server.requests().len(), n + 1, "one request a call, nothing followed or repeated");
     }
+}
+
+#[tokio::test]
+async fn no_answer_in_time_is_unknown() {
+    let server = Server::start(false).await;
+    server.plan(Act::Stall);
+    let failure = failed(send(&driver_that_waits(1000), &server.url("http", "127.0.0.1")).await);
+    assert_eq!((failure.class, failure.reason), (Class::Unknown, Reason::Timeout));
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]

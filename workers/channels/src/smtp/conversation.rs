@@ -201,19 +201,4 @@ impl Connection {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn offers_are_read_in_all_their_spellings() {
-        let reply = Reply::of(
-            "250-mx.example.org hello\n250-PIPELINING\n250-size 1000\n250-AUTH=LOGIN\n250-AUTH PLAIN X\n250 StartTLS",
-        );
-        let offers = Offers::read(&reply);
-        assert!(offers.pipelining && offers.start_tls && offers.auth_login && offers.auth_plain);
-        assert_eq!(offers.size, Some(Some(1000)));
-        assert!(!offers.smtp_utf8);
-        assert_eq!(Offers::read(&Reply::of("250-x\n250 SIZE")).size, Some(None));
-        assert_eq!(Offers::read(&Reply::of("250 PIPELINING")), Offers::default(), "the first line is a name");
-    }
-}
+mod tests;

@@ -152,4 +152,14 @@ fn stuff(text: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
+impl Mail {
+    /// Some mail of about `size` bytes.
+    pub(super) fn of_size(size: usize) -> Self {
+        let [from, to] = ["a@example.org".to_owned(), "b@example.org".to_owned()];
+        let data = stuff("line\r\n".repeat(size / 6).as_bytes());
+        Mail { envelope: Envelope { from, to, utf8: false }, message_id: String::new(), data }
+    }
+}
+
+#[cfg(test)]
 mod tests;

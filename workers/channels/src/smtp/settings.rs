@@ -1,6 +1,6 @@
 //! An SMTP account's settings and credentials.
 //!
-//! Settings: `host`, `port`, `tls` (`none`, `starttls`, `implicit`), `from` ("Name <address>"), optional `reply_to`,
+//! Settings: `host`, `port`, `tls` (`none`, `starttls`, `implicit`), `from` (`Name <address>`), optional `reply_to`,
 //! `helo` (our name; default: our address), `ca_pem` (authorities trusted besides the system's) and `timeout_ms`.
 //! Secret: none, or `username` and `password`.
 
@@ -115,7 +115,7 @@ impl Settings {
         let tls_client =
             tls::client(fields.pem("ca_pem")).map_err(|detail| fields.problem("ca_pem", detail)).ok();
         let (credentials, secret_problems) = read_credentials(&account.secret);
-        if credentials.is_some() && tls == Some(Security::None) && !may_be_this_machine(host) {
+        if credentials.is_some() && tls == Some(Security::None) && !may_be_this_machine(&host) {
             fields.problem(
                 "tls",
                 "must be starttls or implicit: credentials go over clear text only to this machine",
@@ -129,7 +129,7 @@ impl Settings {
             return Err(problems);
         };
         Ok(Settings {
-            host: host.to_owned(),
+            host,
             port: u16::try_from(port).expect("read within 1..=65535"),
             tls,
             tls_client: Arc::new(tls_client),
@@ -142,17 +142,20 @@ impl Settings {
     }
 }
 
-fn read_host<'a>(fields: &mut Fields<'a>, net: &NetPolicy) -> &'a str {
-    let host = fields.text("host");
-    if host.is_empty() {
-        return host;
+/// The host in its plain form: a name in ASCII, an address as usually written. Empty when it is wrong (then reported).
+fn read_host(fields: &mut Fields<'_>, net: &NetPolicy) -> String {
+    let given = fields.text("host");
+    if given.is_empty() {
+        return String::new();
     }
-    if parse_host(host).is_none() {
+    let Some(host) = parse_host(given) else {
         fields.problem("host", "must be a host name or an address, without port");
-    } else if let Err(refused) = net.check_host(host) {
+        return String::new();
+    };
+    if let Err(refused) = net.check_host(given) {
         fields.problem("host", refused.to_string());
     }
-    host
+    literal(&host).map_or_else(|| host.to_string(), |ip| ip.to_string())
 }
 
 fn read_tls(fields: &mut Fields<'_>) -> Option<Security> {
@@ -196,7 +199,7 @@ fn read_credentials(secret: &Value) -> (Option<Credentials>, Vec<FieldProblem>) 
     (Some(Credentials { username, password }), fields.finish())
 }
 
-/// Whether a host can only be told when it is dialled (a name) or is a loopback literal. Dialling checks again.
+/// Whether a host is this machine by its name or address. Dialling checks the address again.
 fn may_be_this_machine(host: &str) -> bool {
     match parse_host(host) {
         Some(url::Host::Domain(name)) => name == "localhost",

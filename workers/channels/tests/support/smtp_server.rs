@@ -4,12 +4,14 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufStream};
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::timeout;
 
 use super::tls_acceptor;
 
@@ -119,6 +121,16 @@ impl Server {
     /// Expects a client that does not speak SMTP.
     pub fn forgive(&self) {
         self.state().breaches.clear();
+    }
+
+    /// Waits until everything planned has happened.
+    pub async fn did_as_told(&self) {
+        let done = async {
+            while !self.state().acts.is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), done).await.expect("the moment never came");
     }
 
     /// Closes every connection.

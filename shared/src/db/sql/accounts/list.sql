@@ -4,4 +4,4 @@ SELECT id, uid, name, channel, provider, settings, secret, limits, failover_orde
 FROM account
 WHERE tenant_id = $1 AND id > $2 AND deleted_at IS NULL
 ORDER BY id
-LIMIT $3
+LIMIT $3::bigint

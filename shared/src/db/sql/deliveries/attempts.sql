@@ -3,7 +3,7 @@
 SELECT a.number, c.uid AS account, a.outcome, a.code, a.detail, a.started_at, a.ended_at
 FROM attempt a
 LEFT JOIN account c ON c.id = a.account_id AND c.tenant_id = $1
-WHERE a.plan_id = $2 AND a.slot = $3 AND a.lo BETWEEN $4 - $5 + 1 AND $4 AND a.hi >= $4
+WHERE a.plan_id = $2 AND a.slot = $3 AND a.lo BETWEEN $4::integer - $5::integer + 1 AND $4 AND a.hi >= $4
   AND (a.members IS NULL OR $4 = ANY (a.members))
   AND EXISTS (SELECT FROM plan WHERE id = $2 AND tenant_id = $1)
 ORDER BY a.number, a.started_at

@@ -8,7 +8,7 @@ WITH scan AS MATERIALIZED (
     WHERE plan_id = $2 AND slot = $3 AND no > $4
       AND EXISTS (SELECT FROM plan WHERE id = $2 AND tenant_id = $1)
     ORDER BY no
-    LIMIT $5
+    LIMIT $5::bigint
 ), held AS MATERIALIZED (
     SELECT lo, hi, members, attempt FROM job WHERE plan_id = $2 AND slot = $3 AND kind = 1 AND state IN (1, 2)
 )
@@ -19,7 +19,7 @@ CROSS JOIN LATERAL (
     SELECT count(*) AS tries, coalesce(bool_or(a.ended_at IS NULL AND a.number = s.attempt), false) AS open,
            (array_agg(a.provider_ref ORDER BY a.number DESC) FILTER (WHERE a.provider_ref IS NOT NULL))[1] AS provider_ref
     FROM attempt a
-    WHERE a.plan_id = $2 AND a.slot = $3 AND a.lo BETWEEN s.no - $8 + 1 AND s.no AND a.hi >= s.no
+    WHERE a.plan_id = $2 AND a.slot = $3 AND a.lo BETWEEN s.no - $8::integer + 1 AND s.no AND a.hi >= s.no
       AND (a.members IS NULL OR s.no = ANY (a.members))
 ) t
 CROSS JOIN LATERAL (
@@ -34,4 +34,4 @@ LEFT JOIN account c ON c.id = s.account_id AND c.tenant_id = $1
 WHERE ($7::smallint IS NULL OR s.status = CASE WHEN $7 IN (1, 2) THEN 0 ELSE $7 END)
   AND ($7 IS NULL OR seen.status = $7)
 ORDER BY s.no
-LIMIT $6
+LIMIT $6::bigint

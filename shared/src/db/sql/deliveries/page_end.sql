@@ -3,4 +3,4 @@
 SELECT no FROM delivery
 WHERE plan_id = $2 AND slot = $3 AND no > $4 AND EXISTS (SELECT FROM plan WHERE id = $2 AND tenant_id = $1)
 ORDER BY no
-OFFSET $5 - 1 LIMIT 1
+OFFSET $5::bigint - 1 LIMIT 1

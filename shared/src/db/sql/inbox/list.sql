@@ -8,4 +8,4 @@ JOIN recipient r ON r.plan_id = m.plan_id AND r.no = m.no
 WHERE m.tenant_id = $1 AND m.owner = $2
   AND ($3::timestamptz IS NULL OR (m.created_at, m.plan_id, m.slot, m.no) < ($3, $4::bigint, $5::smallint, $6::integer))
 ORDER BY m.created_at DESC, m.plan_id DESC, m.slot DESC, m.no DESC
-LIMIT $7
+LIMIT $7::bigint

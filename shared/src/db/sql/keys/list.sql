@@ -4,4 +4,4 @@ SELECT id, uid, name, prefix, scopes, rate_per_second, created_at, revoked_at
 FROM api_key
 WHERE tenant_id = $1 AND id > $2
 ORDER BY id
-LIMIT $3
+LIMIT $3::bigint

@@ -6,10 +6,10 @@ FROM (
     SELECT id, status, title, reference, created_at FROM plan
     WHERE tenant_id = $1 AND id < $2
     ORDER BY id DESC
-    LIMIT $6
+    LIMIT $6::bigint
 ) scan
 WHERE ($3::smallint IS NULL OR status = $3)
   AND ($4::text IS NULL OR strpos(lower(title), $4) > 0 OR strpos(lower(reference), $4) > 0)
   AND ($5::timestamptz IS NULL OR created_at > $5)
 ORDER BY scan.id DESC
-LIMIT $7
+LIMIT $7::bigint

@@ -7,7 +7,7 @@ WITH scan AS MATERIALIZED (
     FROM recipient
     WHERE plan_id = $2 AND no > $4 AND EXISTS (SELECT FROM plan WHERE id = $2 AND tenant_id = $1)
     ORDER BY no
-    LIMIT $5
+    LIMIT $5::bigint
 )
 SELECT s.no, s.key, s.name, s.addresses, s.tier, s.read_at, s.read_channel, s.answer, s.answer_text, s.answered_at,
        d.slots, d.statuses, d.reasons, d.times, state.reach
@@ -37,4 +37,4 @@ WHERE ($7::text IS NULL OR state.reach = $7)
   AND ($10::boolean IS NULL OR (s.answered_at IS NOT NULL) = $10)
   AND ($11::text IS NULL OR strpos(lower(s.key), $11) > 0 OR strpos(lower(s.name), $11) > 0)
 ORDER BY s.no
-LIMIT $6
+LIMIT $6::bigint

@@ -3,4 +3,4 @@
 SELECT no FROM recipient
 WHERE plan_id = $2 AND no > $3 AND EXISTS (SELECT FROM plan WHERE id = $2 AND tenant_id = $1)
 ORDER BY no
-OFFSET $4 - 1 LIMIT 1
+OFFSET $4::bigint - 1 LIMIT 1

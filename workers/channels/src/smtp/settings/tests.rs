@@ -83,6 +83,15 @@ fn credentials_never_go_over_clear_text_to_another_machine() {
 }
 
 #[test]
+fn hosts_come_in_their_plain_form() {
+    for (given, plain) in
+        [("127.1", "127.0.0.1"), ("MX.Example.org", "mx.example.org"), ("例子.test", "xn--fsqu00a.test")]
+    {
+        assert_eq!(read(with("host", json!(given)), Value::Null).ok().unwrap().host, plain);
+    }
+}
+
+#[test]
 fn sender_names_are_read_in_their_usual_forms() {
     let cases = [
         ("herald@example.org", None),

@@ -1,0 +1,109 @@
+//! The clients of `single`: each posts its next plan when the one before is accepted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::Channel;
+use crate::herald::{Herald, Posted, text};
+use crate::standins::webhook;
+
+/// Plans looked at one by one after a round.
+const SAMPLE: usize = 50;
+
+/// The clients' common part.
+pub(super) struct Load {
+    pub(super) herald: Herald,
+    channel: Channel,
+    url: String,
+    priority: String,
+}
+
+/// What the clients did together.
+#[derive(Default)]
+pub(super) struct Done {
+    pub(super) ids: Vec<String>,
+    /// Each client's last.
+    pub(super) newest: Vec<String>,
+    pub(super) times: Vec<Duration>,
+    pub(super) throttled: usize,
+}
+
+impl Load {
+    pub(super) fn new(herald: Herald, channel: Channel, url: String, priority: &str) -> Self {
+        Self { herald, channel, url, priority: priority.to_owned() }
+    }
+
+    pub(super) async fn post_for(self: &Arc<Self>, clients: usize, time: Duration) -> anyhow::Result<Done> {
+        let end = Instant::now() + time;
+        let number = Arc::new(AtomicUsize::new(0));
+        let mut tasks = JoinSet::new();
+        for _ in 0..clients {
+            let (load, number) = (Arc::clone(self), Arc::clone(&number));
+            tasks.spawn(async move { load.client(&number, end).await });
+        }
+        let mut all = Done::default();
+        while let Some(done) = tasks.join_next().await {
+            let done = done??;
+            all.newest.extend(done.ids.last().cloned());
+            all.ids.extend(done.ids);
+            all.times.extend(done.times);
+            all.throttled += done.throttled;
+        }
+        Ok(all)
+    }
+
+    async fn client(&self, number: &AtomicUsize, end: Instant) -> anyhow::Result<Done> {
+        let mut done = Done::default();
+        while Instant::now() < end {
+            let body = self.plan(number.fetch_add(1, Ordering::Relaxed)).to_string().into_bytes();
+            let begun = Instant::now();
+            match self.herald.post_plan(body).await? {
+                Posted::Accepted(id) => {
+                    done.times.push(begun.elapsed());
+                    done.ids.push(id);
+                }
+                Posted::Throttled(wait) => {
+                    done.throttled += 1;
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    fn plan(&self, number: usize) -> Value {
+        let (channel, recipient) = match self.channel {
+            Channel::Webhook => ("webhook", json!(self.url)),
+            Channel::Inbox => ("inbox", json!({"key": format!("single-{number}")})),
+        };
+        json!({
+            "title": format!("single {number}"), "content": {"text": text()}, "recipients": [recipient],
+            "channels": [channel], "priority": self.priority,
+        })
+    }
+
+    /// Every plan must have been sent, exactly once where the receiver can tell.
+    pub(super) async fn check(&self, ids: &[String], standin: &webhook::Handle) -> anyhow::Result<()> {
+        if let Channel::Webhook = self.channel {
+            let (seen, repeated) = standin.read(|received| {
+                let repeated = received.accepted_by_id.values().filter(|tally| tally.count > 1).count();
+                (received.accepted_by_id.len(), repeated)
+            });
+            ensure!(seen == ids.len(), "the receiver saw {seen} messages of {}", ids.len());
+            if repeated > 0 {
+                eprintln!("{repeated} messages arrived more than once");
+            }
+        }
+        let sample = fastrand::choose_multiple(ids, SAMPLE);
+        for id in sample {
+            let plan = self.herald.plan(id).await?;
+            ensure!(plan.deliveries.sent == 1, "plan {id} is {} with {:?}", plan.status, plan.deliveries);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,165 @@
+//! A Herald of a hundred lines: enough of the HTTP contract for the measuring commands, delivering for real.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::UNIX_EPOCH;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{delete, get, patch, post as posted};
+use axum::{Json, Router};
+use herald_loadtest::standins::webhook::{Key, sign};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What the fake knows, and how it cheats.
+#[derive(Default)]
+pub(crate) struct Fake {
+    pub(crate) accounts: Mutex<BTreeMap<String, Value>>,
+    pub(crate) keys: Mutex<u32>,
+    pub(crate) plans: Mutex<BTreeMap<String, Value>>,
+    /// Sends every webhook and mail twice.
+    pub(crate) repeats: bool,
+}
+
+type App = State<Arc<Fake>>;
+
+/// Serves on a free port; its URL.
+pub(crate) async fn serve(fake: Arc<Fake>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new()
+        .route("/v1/accounts", get(list_accounts).post(create_account))
+        .route("/v1/accounts/{id}", patch(change_account).delete(delete_account))
+        .route("/v1/keys", posted(create_key))
+        .route("/v1/keys/{id}", delete(revoke_key))
+        .route("/v1/plans", get(list_plans).post(create_plan))
+        .route("/v1/plans/{id}", get(one_plan))
+        .route(
+            "/metrics",
+            get(|| async { "process_cpu_seconds_total 1\nprocess_resident_memory_bytes 5e7\n" }),
+        )
+        .with_state(fake);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+impl Fake {
+    pub(crate) fn add_account(&self, id: &str, mut account: Value) -> Value {
+        account["id"] = json!(id);
+        self.accounts.lock().unwrap().insert(id.to_owned(), account.clone());
+        account
+    }
+
+    fn account_of(&self, channel: &str) -> Value {
+        let accounts = self.accounts.lock().unwrap();
+        accounts.values().find(|a| a["channel"] == channel && a["enabled"] == true).unwrap().clone()
+    }
+
+    async fn deliver(self: Arc<Self>, id: String, plan: Value) {
+        let channel = plan["channels"][0].as_str().unwrap();
+        let account = self.account_of(channel);
+        let recipients = plan["recipients"].as_array().unwrap();
+        for _ in 0..if self.repeats { 2 } else { 1 } {
+            match channel {
+                "webhook" => post(&id, recipients[0].as_str().unwrap(), &account, &plan).await,
+                "email" => mail(recipients, &account).await,
+                _ => {}
+            }
+        }
+        let count = recipients.len();
+        self.plans.lock().unwrap().insert(
+            id.clone(),
+            json!({
+                "id": id, "status": "finished", "deliveries": {"total": count, "sent": count, "delivered": 0},
+            }),
+        );
+    }
+}
+
+async fn post(id: &str, url: &str, account: &Value, plan: &Value) {
+    let key = Key::parse(account["secret"]["signing_key"].as_str().unwrap()).unwrap();
+    let body = json!({"id": id, "title": plan["title"]}).to_string();
+    let now = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
+    let request = reqwest::Client::new()
+        .post(url)
+        .header("content-type", "application/json")
+        .header("webhook-id", id)
+        .header("webhook-timestamp", now)
+        .header("webhook-signature", sign(&key, id, now, body.as_bytes()));
+    assert_eq!(request.body(body).send().await.unwrap().status(), 200);
+}
+
+async fn mail(recipients: &[Value], account: &Value) {
+    let port = u16::try_from(account["settings"]["port"].as_u64().unwrap()).unwrap();
+    let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+    let mut said = String::new();
+    stream.read_line(&mut said).await.unwrap();
+    let mut say = async |text: &str, code: &str| {
+        stream.write_all(text.as_bytes()).await.unwrap();
+        said.clear();
+        stream.read_line(&mut said).await.unwrap();
+        assert!(said.starts_with(code), "{said}");
+    };
+    say("HELO fake.example\r\n", "250").await;
+    for recipient in recipients {
+        let to = recipient["email"].as_str().unwrap();
+        say("MAIL FROM:<herald@example.org>\r\n", "250").await;
+        say(&format!("RCPT TO:<{to}>\r\n"), "250").await;
+        say("DATA\r\n", "354").await;
+        let head = "Date: x\r\nFrom: h@example.org\r\nMIME-Version: 1.0\r\n";
+        say(&format!("{head}Message-ID: <{to}>\r\n\r\nhello\r\n.\r\n"), "250").await;
+    }
+}
+
+async fn list_accounts(State(fake): App) -> Json<Value> {
+    Json(json!({"items": fake.accounts.lock().unwrap().values().collect::<Vec<_>>(), "next_cursor": null}))
+}
+
+async fn create_account(State(fake): App, Json(account): Json<Value>) -> (StatusCode, Json<Value>) {
+    (StatusCode::CREATED, Json(fake.add_account(&uuid::Uuid::now_v7().to_string(), account)))
+}
+
+async fn change_account(State(fake): App, Path(id): Path<String>, Json(change): Json<Value>) -> Json<Value> {
+    let mut accounts = fake.accounts.lock().unwrap();
+    let account = accounts.get_mut(&id).unwrap();
+    account["enabled"] = change["enabled"].clone();
+    Json(account.clone())
+}
+
+async fn delete_account(State(fake): App, Path(id): Path<String>) -> StatusCode {
+    fake.accounts.lock().unwrap().remove(&id);
+    StatusCode::NO_CONTENT
+}
+
+async fn create_key(State(fake): App) -> (StatusCode, Json<Value>) {
+    *fake.keys.lock().unwrap() += 1;
+    (StatusCode::CREATED, Json(json!({"id": "1", "key": "hk_fast"})))
+}
+
+async fn revoke_key(State(fake): App) -> StatusCode {
+    *fake.keys.lock().unwrap() -= 1;
+    StatusCode::NO_CONTENT
+}
+
+async fn create_plan(State(fake): App, Json(plan): Json<Value>) -> (StatusCode, Json<Value>) {
+    let id = uuid::Uuid::now_v7().to_string();
+    let count = plan["recipients"].as_array().unwrap().len();
+    let running = json!({
+        "id": id, "status": "running", "deliveries": {"total": count, "sent": 0, "delivered": 0},
+    });
+    fake.plans.lock().unwrap().insert(id.clone(), running.clone());
+    tokio::spawn(Arc::clone(&fake).deliver(id, plan));
+    (StatusCode::ACCEPTED, Json(running))
+}
+
+async fn list_plans(State(fake): App) -> Json<Value> {
+    let plans = fake.plans.lock().unwrap();
+    let running: Vec<&Value> = plans.values().filter(|plan| plan["status"] == "running").take(1).collect();
+    Json(json!({"items": running, "next_cursor": null}))
+}
+
+async fn one_plan(State(fake): App, Path(id): Path<String>) -> Json<Value> {
+    Json(fake.plans.lock().unwrap()[&id].clone())
+}
