@@ -43,7 +43,10 @@ pub async fn create_tenant(common: &Common, name: &str, if_missing: bool) -> any
     let (tenant, key_name) = match made {
         Some(tenant) => (tenant, "first"),
         None => {
-            anyhow::ensure!(if_missing, "a tenant named {name} exists: choose another name, or give --if-missing");
+            anyhow::ensure!(
+                if_missing,
+                "a tenant named {name} exists: choose another name, or give --if-missing"
+            );
             (tenants::by_name(&transaction, name).await?.context("the tenant vanished")?, "demo")
         }
     };
@@ -56,11 +59,17 @@ pub async fn create_tenant(common: &Common, name: &str, if_missing: bool) -> any
 ///
 /// # Errors
 /// When there is no such tenant or scope, or the database is not migrated.
-pub async fn create_key(common: &Common, tenant: &str, name: &str, scopes: &[Scope]) -> anyhow::Result<Value> {
+pub async fn create_key(
+    common: &Common,
+    tenant: &str,
+    name: &str,
+    scopes: &[Scope],
+) -> anyhow::Result<Value> {
     anyhow::ensure!((1..=100).contains(&name.chars().count()), "a key's name has 1 to 100 characters");
     let pool = connect(common)?;
     let client = client(&pool).await?;
-    let found = tenants::by_name(&client, tenant).await?.with_context(|| format!("there is no tenant {tenant}"))?;
+    let found =
+        tenants::by_name(&client, tenant).await?.with_context(|| format!("there is no tenant {tenant}"))?;
     let key = add_key(&client, common, found.id, name, scopes).await?;
     Ok(json!({ "tenant": found.uid, "name": name, "key": key.text }))
 }

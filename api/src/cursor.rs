@@ -27,7 +27,7 @@ pub fn write<const N: usize>(position: [i64; N]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 #[must_use]
 pub fn read<const N: usize>(text: &str) -> Option<[i64; N]> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
@@ -88,7 +88,9 @@ mod tests {
 
     #[test]
     fn limits_are_1_to_500() {
-        for (text, good) in [("1", true), ("500", true), ("0", false), ("501", false), ("x", false), ("-1", false)] {
+        for (text, good) in
+            [("1", true), ("500", true), ("0", false), ("501", false), ("x", false), ("-1", false)]
+        {
             let mut problems = Problems::default();
             Window::<1>::parse(Some(text), None, &mut problems);
             assert_eq!(problems.is_empty(), good, "{text}");

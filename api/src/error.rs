@@ -195,10 +195,8 @@ impl Problem {
         let text = serde_json::to_string(&body).expect("strings and numbers can be written as JSON");
         let mut response = (status, text).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            axum::http::header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers
+            .insert(axum::http::header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.extend(self.headers);
         response
     }
@@ -228,7 +226,8 @@ impl IntoResponse for Problem {
 impl From<db::Error> for Problem {
     fn from(error: db::Error) -> Self {
         if lock_timeout(&error) {
-            return Problem::new(Kind::InProgress, "A request with this Idempotency-Key is still running.").retry_after(1);
+            return Problem::new(Kind::InProgress, "A request with this Idempotency-Key is still running.")
+                .retry_after(1);
         }
         if error.is_unavailable() {
             tracing::warn!(error = error.chain(), "the database is away");

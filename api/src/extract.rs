@@ -1,9 +1,9 @@
-//! What handlers take out of a request; every refusal is a [`Problem`].
+//! What handlers take out of a request; every refusal is a `Problem`.
 
 mod body;
 mod idempotency;
 mod params;
 
-pub use body::{Body, Budget, MAX_BODY_BYTES};
+pub use body::{Body, Budget, MAX_BODY_BYTES, Room, drain};
 pub use idempotency::{IdempotencyKey, replay};
 pub use params::{Id, Name, Params};

@@ -17,6 +17,7 @@ pub mod json;
 pub mod metrics;
 pub mod observe;
 pub mod problems;
+pub mod reader;
 pub mod routes;
 pub mod serve;
 pub mod state;

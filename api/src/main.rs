@@ -65,6 +65,8 @@ fn scope(word: &str) -> Result<Scope, String> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // Without a provider installed rustls panics at the first handshake; an earlier one is as good.
+    drop(rustls::crypto::ring::default_provider().install_default());
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -27,8 +27,10 @@ impl Metrics {
     /// # Errors
     /// When a name is registered already.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let requests =
-            Opts::new("herald_http_requests_total", "HTTP requests answered, by route template, method and status.");
+        let requests = Opts::new(
+            "herald_http_requests_total",
+            "HTTP requests answered, by route template, method and status.",
+        );
         let duration = HistogramOpts::new(
             "herald_http_request_duration_seconds",
             "Time to answer an HTTP request, by route template and method.",

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
+use tokio::time::timeout;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
@@ -28,13 +29,15 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     let id = Uuid::now_v7().to_string();
     let method = method_label(request.method());
     // Never the path itself: it holds ids and inbox owners.
-    let route = request.extensions().get::<MatchedPath>().map_or("none".to_owned(), |path| path.as_str().to_owned());
+    let route =
+        request.extensions().get::<MatchedPath>().map_or("none".to_owned(), |path| path.as_str().to_owned());
     let trace = traceparent(request.headers());
     let trace_id = trace.as_deref().map_or("", |text| &text[3..35]).to_owned();
     let span = tracing::info_span!("request", request_id = id, trace_id, tenant = tracing::field::Empty);
     request.extensions_mut().insert(Trace(trace));
     async {
-        let answer = AssertUnwindSafe(tokio::time::timeout(DEADLINE, next.run(request))).catch_unwind().await;
+        let answer =
+            AssertUnwindSafe(timeout(DEADLINE, admitted(&app, &route, request, next))).catch_unwind().await;
         let response = finish(answer, &id);
         let status = response.status().as_u16();
         app.metrics.answered(&route, method, status, started);
@@ -50,6 +53,15 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     .await
 }
 
+/// Runs the request if there is room for one more; health and metrics always have room.
+async fn admitted(app: &App, route: &str, request: Request, next: Next) -> Response {
+    let room = app.requests.try_acquire();
+    if room.is_err() && !OPS.contains(&route) {
+        return Problem::unavailable("Too many requests at once; try again.", 1).into_response();
+    }
+    next.run(request).await
+}
+
 /// Panics inside a handler become a 500, a missed deadline a 503, and every problem names the request.
 fn finish(
     answer: std::thread::Result<Result<Response, tokio::time::error::Elapsed>>,
@@ -57,14 +69,16 @@ fn finish(
 ) -> Response {
     let response = match answer {
         Ok(Ok(response)) => response,
-        Ok(Err(_)) => axum::response::IntoResponse::into_response(Problem::unavailable(
+        Ok(Err(_)) => Problem::unavailable(
             "This took longer than 30 s and was given up; with an Idempotency-Key it can be sent again safely.",
             1,
-        )),
-        Err(_) => axum::response::IntoResponse::into_response(Problem::new(
+        )
+        .into_response(),
+        Err(_) => Problem::new(
             Kind::Internal,
             "A fault in Herald; its log has the details under this request_id.",
-        )),
+        )
+        .into_response(),
     };
     let mut response = finish_problem(response, request_id);
     let headers = response.headers_mut();
@@ -92,7 +106,8 @@ fn finish_problem(mut response: Response, request_id: &str) -> Response {
 fn traceparent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get("traceparent")?.to_str().ok()?.trim();
     let part = text.get(..55)?;
-    let hex = |range: std::ops::Range<usize>| part[range].bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let hex =
+        |range: std::ops::Range<usize>| part[range].bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let dashes = [2, 35, 52].iter().all(|&at| part.as_bytes()[at] == b'-');
     let fits = part.is_ascii() && dashes && hex(0..2) && hex(3..35) && hex(36..52) && hex(53..55);
     let nonzero = |range: std::ops::Range<usize>| part[range].bytes().any(|b| b != b'0');

@@ -11,7 +11,6 @@ use herald_shared::ops::{self, Ops};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::accept::WRITERS;
 use crate::config::Config;
 use crate::{App, router};
 
@@ -33,22 +32,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let topology = Topology::new(&common.queue_prefix);
     let (waker, waking) = Waker::new(common.amqp_url, topology, process.stop());
     let net = NetPolicy::new(common.allow_nets);
-    let app = App::new(pool, common.master_key, net, &ops.registry, waker)?;
-    let listener = TcpListener::bind(config.addr).await.with_context(|| format!("cannot listen on {}", config.addr))?;
+    let (app, accepting) = App::new(pool, common.master_key, net, &ops.registry, waker)?;
+    let listener =
+        TcpListener::bind(config.addr).await.with_context(|| format!("cannot listen on {}", config.addr))?;
     tracing::info!(addr = %listener.local_addr()?, "herald-api listens");
-    // Plans of requests that are still open are written before the writers stop.
-    let served = CancellationToken::new();
-    for _ in 0..WRITERS {
-        process.spawn("accept", app.batcher.run(served.clone()));
-    }
     process.spawn("wake", waking);
+    // It ends with the last holder of `app`: plans of requests that are still open are written first.
+    process.spawn("accept", accepting);
     process.spawn("tidy", tidy(app.clone(), process.stop()));
-    let serving = ops::serve(listener, router(app, ops), process.stop());
-    process.spawn("http", async move {
-        let result = serving.await;
-        served.cancel();
-        result
-    });
+    process.spawn("http", ops::serve(listener, router(app, ops), process.stop()));
     process.run(common.drain).await
 }
 

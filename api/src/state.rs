@@ -10,12 +10,17 @@ use herald_shared::amqp::Waker;
 use herald_shared::db::{self, Client};
 use herald_shared::secrets::KeyRing;
 use prometheus::Registry;
+use tokio::sync::Semaphore;
 
 use crate::accept::{Batcher, Choices};
 use crate::auth::{KeyCache, Limiters};
 use crate::error::Result;
 use crate::extract::Budget;
 use crate::metrics::Metrics;
+use crate::reader::Reader;
+
+/// Requests in work at once; each holds some kB, and the database has ten connections for them.
+const MAX_REQUESTS: usize = 2_000;
 
 /// One API process; cheap to clone.
 #[derive(Clone)]
@@ -35,8 +40,12 @@ pub struct Shared {
     pub keys: KeyCache,
     /// Rates of API keys.
     pub limiters: Limiters,
+    /// Requests in work, at most 2,000; more are told to come back.
+    pub requests: Semaphore,
     /// Room for bodies.
     pub bodies: Budget,
+    /// Reads long bodies.
+    pub reader: Reader,
     /// Accounts by channel.
     pub choices: Choices,
     /// Commits plans.
@@ -51,23 +60,33 @@ impl Deref for App {
 }
 
 impl App {
-    /// Puts a process together; nothing connects yet.
+    /// Puts a process together, and the task that must run for it; nothing connects yet.
     ///
     /// # Errors
-    /// When the metrics are registered already.
-    pub fn new(pool: Pool, ring: KeyRing, net: NetPolicy, registry: &Registry, waker: Waker) -> anyhow::Result<Self> {
+    /// When the metrics are registered already, or no thread can be had.
+    pub fn new(
+        pool: Pool,
+        ring: KeyRing,
+        net: NetPolicy,
+        registry: &Registry,
+        waker: Waker,
+    ) -> anyhow::Result<(Self, impl Future<Output = anyhow::Result<()>> + Send + use<>)> {
         let metrics = Metrics::new(registry)?;
-        Ok(App(Arc::new(Shared {
-            batcher: Batcher::new(pool.clone(), metrics.clone(), waker),
+        let (batcher, accepting) = Batcher::new(pool.clone(), metrics.clone(), waker);
+        let app = App(Arc::new(Shared {
+            batcher,
             pool,
             ring,
             net: Arc::new(net),
             metrics,
             keys: KeyCache::default(),
             limiters: Limiters::default(),
+            requests: Semaphore::new(MAX_REQUESTS),
             bodies: Budget::default(),
+            reader: Reader::start()?,
             choices: Choices::default(),
-        })))
+        }));
+        Ok((app, accepting))
     }
 
     /// A database connection.

@@ -103,7 +103,12 @@ fn answers(acknowledgement: Option<&Value>) -> BTreeMap<&str, i64> {
     let Some(offered) = acknowledgement else { return BTreeMap::new() };
     let options = offered["options"].as_array().map(Vec::as_slice).unwrap_or_default();
     let other = offered["other"].as_bool() == Some(true);
-    options.iter().filter_map(Value::as_str).chain(other.then_some("other")).map(|option| (option, 0)).collect()
+    options
+        .iter()
+        .filter_map(Value::as_str)
+        .chain(other.then_some("other"))
+        .map(|option| (option, 0))
+        .collect()
 }
 
 fn deliveries(counts: &DeliveryCounts) -> Deliveries {

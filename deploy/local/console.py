@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import IO, Optional
 
 TAIL_BYTES = 64 * 1024
+KNOWN_CASES = (
+    'Put right what is said above and try again. Known cases: deploy/README.md, "If something goes wrong".'
+)
 
 
 class Problem(Exception):
@@ -55,8 +58,7 @@ class Console:
             self.say(f"  The end of {problem.log}:" if lines else f"  It wrote nothing to {problem.log}.")
             for line in lines:
                 self.say(f"    | {line}")
-        if problem.todo:
-            self.say("\n".join(f"  {line}" for line in problem.todo.splitlines()))
+        self.say("\n".join(f"  {line}" for line in (problem.todo or KNOWN_CASES).splitlines()))
 
     @staticmethod
     def _write(stream: IO[str], text: str) -> None:

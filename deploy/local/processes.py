@@ -71,11 +71,10 @@ class Processes:
     def admin(self, where: Where, *words: str) -> str:
         """Runs `herald-api WORDS...` to its end and returns what it printed."""
         log = self.instance.log("admin")
-        command = ["setpriv", "--pdeathsig", "KILL", "--", str(self.programs[API.program]), *words]
-        deadline = time.monotonic() + ADMIN_SECONDS
         with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as errors:
-            with subprocess.Popen(
-                command,
+            log_from = errors.tell()
+            process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "--", str(self.programs[API.program]), *words],
                 cwd=self.root,
                 env=self._env(where),
                 stdin=subprocess.DEVNULL,
@@ -83,16 +82,22 @@ class Processes:
                 stderr=errors,
                 start_new_session=True,
                 text=True,
-            ) as process:
-                try:
-                    while process.poll() is None and time.monotonic() < deadline:
-                        self.supervisor.pump(0.05)
-                finally:
-                    if process.poll() is None:
-                        process.kill()
-                output = process.communicate()[0]
+            )
+        output = self._output(process)
         if process.returncode != 0:
-            raise Problem(f"`herald-api {' '.join(words)}` failed.", "", log)
+            raise Problem(f"`herald-api {' '.join(words)}` failed.", "", log, log_from)
+        return output
+
+    def _output(self, process: subprocess.Popen[str]) -> str:
+        """Waits for a command whose output is short, without neglecting the children; kills it if it hangs."""
+        deadline = time.monotonic() + ADMIN_SECONDS
+        try:
+            while process.poll() is None and time.monotonic() < deadline:
+                self.supervisor.pump(0.05)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            output = process.communicate()[0]
         return output
 
     def start(self, where: Where) -> List[Child]:

@@ -181,7 +181,7 @@ class WithServers(unittest.TestCase):
 
     def test_the_command_gets_servers_and_its_exit_code_comes_back_and_nothing_is_left(self) -> None:
         script = (
-            "psql -Atc \"SELECT 40 + 2\" \"$HERALD_TEST_DATABASE_URL\"; echo \"$HERALD_FOREIGN$DATABASE_URL\"; "
+            'psql -Atc "SELECT 40 + 2" "$HERALD_TEST_DATABASE_URL"; echo "$HERALD_FOREIGN$DATABASE_URL"; '
             "sleep 600 & exit 7"
         )
         done = subprocess.run(

@@ -30,14 +30,14 @@ pub(crate) async fn run(
         };
         let mut jobs: HashMap<(Channel, Lane), Vec<Pointer>> = HashMap::new();
         take(&mut jobs, &first);
-        first.ack().await;
+        let mut last = first;
         // While publishes wait for their confirms, hints pile up and travel together: load makes messages larger.
         while publishing.len() >= IN_FLIGHT {
             publishing.join_next().await.transpose()?;
         }
         while let Ok(more) = hints.try_recv() {
             take(&mut jobs, &more);
-            more.ack().await;
+            last = more;
         }
         while let Some(done) = publishing.try_join_next() {
             done?;
@@ -46,6 +46,8 @@ pub(crate) async fn run(
             let shared = shared.clone();
             publishing.spawn(async move { send(&shared, channel, lane, pointers).await });
         }
+        // After the publishes have started: an ack takes a trip to the connection's thread.
+        last.ack_up_to_here().await;
     }
     while let Some(done) = publishing.join_next().await {
         done?;

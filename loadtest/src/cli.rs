@@ -64,7 +64,7 @@ pub async fn run() -> anyhow::Result<()> {
     let json = cli.json.as_deref();
     match cli.command {
         Command::Floor(args) => floor::run(args, &env, json).await,
-        Command::Latency(args) => latency::run(args, &env, json).await,
+        Command::Latency(args) => Box::pin(latency::run(args, &env, json)).await,
         Command::Single(args) => single::run(args, &env, json).await,
         Command::Smtp(args) => mail::run(args, &env, json).await,
         Command::Inbox(args) => inbox::run(args, &env, json).await,

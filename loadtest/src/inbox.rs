@@ -37,8 +37,8 @@ pub(crate) struct InboxArgs {
     /// Priority of the plans: urgent, normal or bulk.
     #[arg(long, default_value = "bulk")]
     priority: String,
-    /// A process whose CPU and memory are counted: NAME=URL of its /metrics or NAME=PID (with its descendants).
-    /// Repeatable. Default: Herald's three, where the environment names them.
+    /// A process whose CPU and memory are counted: NAME=URL of its /metrics (CPU in whole seconds) or NAME=PID (exact,
+    /// with its descendants). Repeatable. Default: Herald's three, where the environment names them.
     #[arg(long = "process", value_name = "NAME=URL|PID")]
     processes: Vec<Watched>,
     /// Disable the tenant's other inbox accounts for the time of the measurement, and enable them again after it.

@@ -13,6 +13,7 @@ mod env;
 mod floor;
 mod herald;
 mod inbox;
+mod interrupt;
 mod latency;
 mod mail;
 mod pace;

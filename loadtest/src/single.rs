@@ -59,7 +59,8 @@ pub(crate) struct SingleArgs {
     /// Length of the pgbench floor before each round, in seconds; 0 leaves it out.
     #[arg(long, default_value_t = 10)]
     floor_seconds: u32,
-    /// A process whose CPU is counted: NAME=URL of its /metrics or NAME=PID (with its descendants). Repeatable.
+    /// A process whose CPU is counted: NAME=URL of its /metrics (whole seconds only) or NAME=PID (exact, with its
+    /// descendants; also for Postgres and RabbitMQ). Repeatable.
     /// Default: Herald's three, where the environment names them (HERALD_URL, HERALD_DISPATCHER_URL, HERALD_WORKER_URL).
     #[arg(long = "process", value_name = "NAME=URL|PID")]
     processes: Vec<Watched>,

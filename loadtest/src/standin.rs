@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::interrupt::interrupted;
 use crate::standins::identity::Identity;
 use crate::standins::smtp::{self, Credentials, Tls};
 use crate::standins::webhook::{self, Key};
@@ -128,12 +129,11 @@ impl SmtpArgs {
 }
 
 async fn tell_until_stopped<T: Display + PartialEq>(state: impl Fn() -> T) -> anyhow::Result<()> {
-    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let mut told = None;
+    let mut interrupted = std::pin::pin!(interrupted());
     loop {
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => break,
-            _ = terminated.recv() => break,
+            stopped = &mut interrupted => break stopped?,
             () = tokio::time::sleep(TELL) => {}
         }
         let now = Some(state());

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::content::{self, Message};
 use super::person;
+use crate::digest;
 use crate::json::{Field, is_line_breaking};
 use crate::problems::Problems;
 
@@ -49,7 +50,10 @@ pub(super) fn read(field: &Field<'_>, net: &NetPolicy, problems: &mut Problems) 
                     audience.duplicates += 1;
                     merge(same, person);
                 } else {
-                    item.refuse(problems, format!("is the same person as /recipients/{first} with other variables"));
+                    item.refuse(
+                        problems,
+                        format!("is the same person as /recipients/{first} with other variables"),
+                    );
                 }
             }
         }
@@ -93,10 +97,10 @@ impl Audience {
     pub(super) fn mark_repetitions(&mut self, channels: &[Channel], message: &Message) {
         let kinds: BTreeSet<&str> = channels.iter().map(|channel| channel.address_kind()).collect();
         for kind in kinds {
-            let mut seen: HashSet<(String, String)> = HashSet::with_capacity(self.people.len());
+            let mut seen: HashSet<[u8; 32]> = HashSet::with_capacity(self.people.len());
             for (_, person) in &mut self.people {
                 let Some(address) = person.addresses.get(kind) else { continue };
-                if !seen.insert((address.clone(), what_is_read(kind, person, message))) {
+                if !seen.insert(what_is_read(kind, address, person, message)) {
                     person.skips.insert(kind.to_owned(), Reason::Duplicate.as_str().to_owned());
                 }
             }
@@ -109,15 +113,20 @@ impl Audience {
         let mut gaps = Gaps { message, bearable: HashMap::new() };
         for (index, person) in &self.people {
             let given = person.variables.as_ref();
-            let missing: Vec<&str> =
-                used.iter().copied().filter(|name| given.is_none_or(|given| !given.contains_key(*name))).collect();
+            let missing: Vec<&str> = used
+                .iter()
+                .copied()
+                .filter(|name| given.is_none_or(|given| !given.contains_key(*name)))
+                .collect();
             if !missing.is_empty() && !gaps.are_bearable(&missing, person) {
                 let detail = format!("lacks variables that the content uses: {}", missing.join(", "));
                 problems.add(format!("/recipients/{index}"), detail);
             }
             for name in &message.in_subject {
                 if given.and_then(|given| given.get(name)).is_some_and(breaks_lines) {
-                    let detail = format!("{name} is used in the subject: it must be one line without control characters");
+                    let detail = format!(
+                        "{name} is used in the subject: it must be one line without control characters"
+                    );
                     problems.add(format!("/recipients/{index}/variables"), detail);
                 }
             }
@@ -141,15 +150,16 @@ fn used(message: &Message) -> Vec<&str> {
     names.filter(|name| *name != "name" && !BUILT_IN.contains(name)).collect()
 }
 
-/// What of a person shows in what they receive on a channel, as text to compare. A webhook's body has everything.
-fn what_is_read(kind: &str, person: &NewRecipient, message: &Message) -> String {
+/// A digest of where a person receives something and of what shows of them in it. A webhook's body has everything.
+fn what_is_read(kind: &str, address: &str, person: &NewRecipient, message: &Message) -> [u8; 32] {
     let names = message.compiled.variables();
     let whole = kind == Channel::Webhook.address_kind();
     let name = person.name.as_deref().filter(|_| whole || names.contains("name"));
     let key = person.key.as_deref().filter(|_| whole);
     let variables: Vec<(&String, &Value)> =
         person.variables.iter().flatten().filter(|(name, _)| whole || names.contains(*name)).collect();
-    serde_json::to_string(&(key, name, variables)).expect("strings and JSON values can be written as JSON")
+    let text = serde_json::to_string(&(address, key, name, variables));
+    digest::of(&text.expect("strings and JSON values can be written as JSON"))
 }
 
 fn breaks_lines(value: &Value) -> bool {
@@ -180,4 +190,3 @@ impl<'a> Gaps<'a> {
         rendered.is_ok()
     }
 }
-

@@ -78,7 +78,10 @@ fn compile(title: String, content: Content, problems: &mut Problems) -> Option<M
         Ok(compiled) => compiled,
         Err(wrong) => {
             for problem in wrong {
-                problems.add(pointer(problem.field, &content), format!("the template is wrong: {}", problem.detail));
+                problems.add(
+                    pointer(problem.field, &content),
+                    format!("the template is wrong: {}", problem.detail),
+                );
             }
             return None;
         }
@@ -92,5 +95,9 @@ fn compile(title: String, content: Content, problems: &mut Problems) -> Option<M
 
 /// Where the part `field` was given: a subject that was not is the title.
 pub(super) fn pointer(field: &str, content: &Content) -> String {
-    if field == "subject" && content.subject.is_none() { "/title".to_owned() } else { format!("/content/{field}") }
+    if field == "subject" && content.subject.is_none() {
+        "/title".to_owned()
+    } else {
+        format!("/content/{field}")
+    }
 }

@@ -65,7 +65,8 @@ impl Request {
         let draft = self.draft;
         let view = as_accepted(&draft, PlanRef::new(created_at, id), created_at);
         let location = format!("/v1/plans/{}", view.plan.uuid());
-        let body = serde_json::to_string(&views::plan(&view)).expect("strings and numbers can be written as JSON");
+        let body =
+            serde_json::to_string(&views::plan(&view)).expect("strings and numbers can be written as JSON");
         let idempotency = self.idempotency.map(|(key, hash)| Idempotency {
             api_key_id: self.key_id,
             route: ROUTE,

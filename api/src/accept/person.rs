@@ -53,7 +53,10 @@ fn bare(field: &Field<'_>, net: &NetPolicy, problems: &mut Problems) -> Option<N
     } else if text.starts_with('+') {
         (Channel::Sms, phone(field, problems)?)
     } else {
-        field.refuse(problems, "is neither an email address, an E.164 phone number (+...) nor an https:// URL");
+        field.refuse(
+            problems,
+            "is neither an email address, an E.164 phone number (+...) nor an https:// URL",
+        );
         return None;
     };
     let mut person = NewRecipient::default();
@@ -71,14 +74,9 @@ fn addresses(person: &mut NewRecipient, object: &mut Object<'_>, net: &NetPolicy
     add(Channel::Sms, object.take("phone").and_then(|field| phone(&field, problems)));
     add(Channel::Webhook, object.take("url").and_then(|field| url(&field, net, problems)));
     let Some(mut ids) = object.take("ids").and_then(|field| field.object(problems)) else { return };
-    for channel in [
-        Channel::Wecom,
-        Channel::Dingtalk,
-        Channel::Feishu,
-        Channel::Welink,
-        Channel::Wechat,
-        Channel::Inbox,
-    ] {
+    for channel in
+        [Channel::Wecom, Channel::Dingtalk, Channel::Feishu, Channel::Welink, Channel::Wechat, Channel::Inbox]
+    {
         add(channel, ids.take(channel.address_kind()).and_then(|field| field.line(MAX_ID, problems)));
     }
     ids.finish(problems);

@@ -84,12 +84,12 @@ struct Terms {
 }
 
 fn terms(plan: &mut Object<'_>, now: Timestamp, problems: &mut Problems) -> Option<Terms> {
-    let lane = plan.take("priority").map_or(Some(Lane::Normal), |field| {
-        field.word(&["urgent", "normal", "bulk"], problems)
-    });
-    let on_unknown = plan.take("on_unknown").map_or(Some(OnUnknown::Resend), |field| {
-        field.word(&["resend", "hold", "ask"], problems)
-    });
+    let lane = plan
+        .take("priority")
+        .map_or(Some(Lane::Normal), |field| field.word(&["urgent", "normal", "bulk"], problems));
+    let on_unknown = plan
+        .take("on_unknown")
+        .map_or(Some(OnUnknown::Resend), |field| field.word(&["resend", "hold", "ask"], problems));
     let send_at = plan.take("send_at").and_then(|field| {
         let at = field.time(problems)?;
         if now.duration_since(at) > LATE {
@@ -114,7 +114,12 @@ fn terms(plan: &mut Object<'_>, now: Timestamp, problems: &mut Problems) -> Opti
 }
 
 /// After this nothing is sent: a plan whose account never comes back ends too.
-fn expires_at(plan: &mut Object<'_>, start: Timestamp, lane: Lane, problems: &mut Problems) -> Option<Timestamp> {
+fn expires_at(
+    plan: &mut Object<'_>,
+    start: Timestamp,
+    lane: Lane,
+    problems: &mut Problems,
+) -> Option<Timestamp> {
     let Some(field) = plan.take("expires_at") else {
         let hours = if lane == Lane::Urgent { 24 } else { 72 };
         let at = start.checked_add(SignedDuration::from_hours(hours)).ok();
@@ -156,10 +161,10 @@ fn not_yet(plan: &mut Object<'_>, problems: &mut Problems) {
     if let Some(field) = plan.take("policy") {
         field.refuse(problems, "is not supported yet: give channels or one tier");
     }
-    if let Some(field) = plan.take("draft") {
-        if field.boolean(problems) == Some(true) {
-            field.refuse(problems, "is not supported yet: send the plan, or leave it out");
-        }
+    if let Some(field) = plan.take("draft")
+        && field.boolean(problems) == Some(true)
+    {
+        field.refuse(problems, "is not supported yet: send the plan, or leave it out");
     }
 }
 

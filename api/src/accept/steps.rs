@@ -22,10 +22,15 @@ pub(super) fn read(plan: &mut Object<'_>, chosen: &Chosen, problems: &mut Proble
     let mut reader = Reader { chosen, lacks_account: false };
     let tiers = match (plan.take("channels"), plan.take("tiers")) {
         (Some(_), Some(tiers)) => {
-            tiers.refuse(problems, "is given beside channels: channels is short for one tier, give one of the two");
+            tiers.refuse(
+                problems,
+                "is given beside channels: channels is short for one tier, give one of the two",
+            );
             Vec::new()
         }
-        (Some(channels), None) => vec![Tier { channels: reader.channels(&channels, problems), mode: Mode::All }],
+        (Some(channels), None) => {
+            vec![Tier { channels: reader.channels(&channels, problems), mode: Mode::All }]
+        }
         (None, Some(tiers)) => reader.tiers(&tiers, problems),
         (None, None) => {
             reader.check_account(Channel::Email, &plan.pointer("channels"), problems);
@@ -61,7 +66,10 @@ impl Reader<'_> {
         let mode = tier.take("mode").and_then(|mode| {
             let word = mode.word(&["all", "first"], problems);
             if word == Some(Mode::First) && channels.len() > 1 {
-                mode.refuse(problems, "first with several channels is not supported yet: give one channel, or use all");
+                mode.refuse(
+                    problems,
+                    "first with several channels is not supported yet: give one channel, or use all",
+                );
             }
             word
         });
@@ -96,7 +104,8 @@ impl Reader<'_> {
     fn check_account(&mut self, channel: Channel, pointer: &str, problems: &mut Problems) {
         if self.chosen.account(channel).is_none() {
             self.lacks_account = true;
-            let detail = format!("there is no enabled account for {channel}: make one with POST /v1/accounts");
+            let detail =
+                format!("there is no enabled account for {channel}: make one with POST /v1/accounts");
             problems.add(pointer, detail);
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, EXPECT};
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -15,6 +15,7 @@ use super::key::Secret;
 use super::scope::Scope;
 use crate::App;
 use crate::error::{Kind, Problem, Result};
+use crate::extract::drain;
 
 /// Whoever sent a request, known by their key.
 #[derive(Debug)]
@@ -51,7 +52,12 @@ pub async fn guard(State((app, scope)): State<(App, Scope)>, mut request: Reques
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err(problem) => problem.into_response(),
+        Err(problem) => {
+            if !request.headers().contains_key(EXPECT) {
+                drain(request.into_body().into_data_stream()).await;
+            }
+            problem.into_response()
+        }
     }
 }
 

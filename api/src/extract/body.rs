@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{BodyDataStream, Bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use futures_util::StreamExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -21,6 +21,9 @@ const BUDGET_BYTES: usize = 24 * 1024 * 1024;
 const UNIT: usize = 1024;
 /// Longest wait for room.
 const ROOM_WAIT: Duration = Duration::from_secs(2);
+/// A refused body is read to its end if it has no more than this and takes no longer than that.
+const DRAINED_BYTES: usize = 4 * MAX_BODY_BYTES;
+const DRAIN: Duration = Duration::from_secs(3);
 /// Longest time a body may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(20);
 
@@ -48,28 +51,59 @@ impl Budget {
     }
 }
 
-/// A whole JSON body, with its share of the [`Budget`] until it is dropped.
+/// A whole JSON body.
 pub struct Body {
     /// Its bytes, not parsed yet.
     pub bytes: Bytes,
-    _room: Vec<OwnedSemaphorePermit>,
+    /// Its share of the [`Budget`]; keep it as long as what was made of the body is in memory.
+    pub room: Room,
 }
+
+/// A share of the [`Budget`], given back when dropped.
+pub struct Room(#[expect(dead_code, reason = "held, never read")] Vec<OwnedSemaphorePermit>);
 
 impl FromRequest<App> for Body {
     type Rejection = Problem;
     async fn from_request(request: Request, app: &App) -> Result<Self> {
-        declared_json(&request)?;
-        let declared = declared_length(&request)?;
-        let read = read(request, declared, &app.bodies);
-        tokio::time::timeout(ARRIVAL, read).await.unwrap_or_else(|_| {
+        let length = declared_json(&request).and_then(|()| declared_length(&request));
+        let waits = request.headers().contains_key(EXPECT);
+        let mut stream = request.into_body().into_data_stream();
+        let read = async {
+            match length {
+                Ok(length) => read(&mut stream, length, &app.bodies).await,
+                Err(problem) => Err(problem),
+            }
+        };
+        let body = tokio::time::timeout(ARRIVAL, read).await.unwrap_or_else(|_| {
             let detail = format!("The body did not arrive within {} s.", ARRIVAL.as_secs());
             Err(Problem::new(Kind::BodyTimeout, detail))
-        })
+        });
+        if body.is_err() && !waits {
+            drain(stream).await;
+        }
+        body
     }
 }
 
+/// Reads what is left of a refused body, within limits. A connection closed with unread bytes is reset, and the
+/// client would see that instead of the answer. (Who sent `Expect: 100-continue` has not sent its body yet.)
+pub async fn drain(mut stream: BodyDataStream) {
+    let read_all = async {
+        let mut left = DRAINED_BYTES;
+        while let Some(Ok(chunk)) = stream.next().await {
+            left = left.saturating_sub(chunk.len());
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // A client slower than this may see a reset.
+    drop(tokio::time::timeout(DRAIN, read_all).await);
+}
+
 fn declared_json(request: &Request) -> Result<()> {
-    let declared = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let declared =
+        request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = declared.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("application/json") {
         return Ok(());
@@ -84,19 +118,21 @@ fn declared_length(request: &Request) -> Result<Option<usize>> {
 }
 
 fn too_large() -> Problem {
-    let detail = format!("A body may have {} MB; split the audience over several plans.", MAX_BODY_BYTES / 1024 / 1024);
+    let detail = format!(
+        "A body may have {} MB; split the audience over several plans.",
+        MAX_BODY_BYTES / 1024 / 1024
+    );
     Problem::new(Kind::BodyTooLarge, detail)
 }
 
 /// Reads chunk by chunk. With a declared length the room is taken first and the buffer made once; without, both grow.
-async fn read(request: Request, declared: Option<usize>, budget: &Budget) -> Result<Body> {
+async fn read(stream: &mut BodyDataStream, declared: Option<usize>, budget: &Budget) -> Result<Body> {
     let mut room = Vec::new();
     if let Some(length) = declared {
         room.push(budget.take(length).await?);
     }
     let mut taken = declared.unwrap_or(0);
     let mut bytes = Vec::with_capacity(taken);
-    let mut stream = request.into_body().into_data_stream();
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|_| Problem::new(Kind::MalformedBody, "The body broke off."))?;
         if bytes.len() + chunk.len() > MAX_BODY_BYTES {
@@ -109,5 +145,5 @@ async fn read(request: Request, declared: Option<usize>, budget: &Budget) -> Res
         }
         bytes.extend_from_slice(&chunk);
     }
-    Ok(Body { bytes: bytes.into(), _room: room })
+    Ok(Body { bytes: bytes.into(), room: Room(room) })
 }

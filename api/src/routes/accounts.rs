@@ -124,7 +124,8 @@ async fn create(
         return answer;
     }
     let inserted =
-        db::accounts::insert(&transaction, caller.tenant_id, uid, (form.channel, form.provider), &draft).await;
+        db::accounts::insert(&transaction, caller.tenant_id, uid, (form.channel, form.provider), &draft)
+            .await;
     let account = inserted.map_err(name_taken)?;
     let location = format!("/v1/accounts/{uid}");
     let text = serde_json::to_string(&item(account)).expect("an account can be written as JSON");
@@ -192,7 +193,8 @@ async fn delete(State(app): State<App>, caller: CallerRef, Id(id): Id, params: P
         Deleted::Yes => Ok(StatusCode::NO_CONTENT),
         Deleted::NotFound => Err(not_found()),
         Deleted::InUse => {
-            let detail = "Work that is not done needs this account: disable it with PATCH and delete it later.";
+            let detail =
+                "Work that is not done needs this account: disable it with PATCH and delete it later.";
             Err(Problem::new(Kind::InUse, detail))
         }
     }

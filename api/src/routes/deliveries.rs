@@ -71,7 +71,8 @@ async fn list(
     params.finish()?;
     let plan = plan_ref(id)?;
     let db = app.db().await?;
-    let slots = db::plans::slots(&db, caller.tenant_id, plan).await?.ok_or_else(|| Problem::not_found("plan"))?;
+    let slots =
+        db::plans::slots(&db, caller.tenant_id, plan).await?.ok_or_else(|| Problem::not_found("plan"))?;
     let slots = slots.into_iter().filter(|slot| channel.is_none_or(|channel| slot.channel() == channel));
     let walk = Walk { db: &db, tenant_id: caller.tenant_id, plan, status };
     let (items, next) = walk.page(slots.collect(), window).await?;
@@ -88,7 +89,11 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    async fn page(&self, mut slots: Vec<Slot>, window: Window<2>) -> Result<(Vec<Item<i32>>, Option<(Slot, i32)>)> {
+    async fn page(
+        &self,
+        mut slots: Vec<Slot>,
+        window: Window<2>,
+    ) -> Result<(Vec<Item<i32>>, Option<(Slot, i32)>)> {
         slots.sort_unstable_by_key(|slot| slot.code());
         let (first, mut after) = start(window);
         let mut items: Vec<Item<i32>> = Vec::new();
@@ -96,7 +101,8 @@ impl Walk<'_> {
             let from = if slot.code() == first { after } else { 0 };
             let wanted = window.limit - i64::try_from(items.len()).unwrap_or(i64::MAX);
             let place = place(self.tenant_id, self.plan, slot);
-            let mut found = db::deliveries::page(self.db, place, from, self.status, (SCAN, wanted + 1)).await?;
+            let mut found =
+                db::deliveries::page(self.db, place, from, self.status, (SCAN, wanted + 1)).await?;
             let more = cursor::cut(&mut found, wanted);
             after = found.last().map_or(from, |delivery| delivery.no);
             items.extend(found.into_iter().map(|delivery| {
@@ -148,7 +154,12 @@ async fn get(
 fn place(tenant_id: i64, plan: PlanRef, slot: Slot) -> Place {
     let providers = herald_channels::registry().iter().map(|provider| provider.spec());
     let widest = providers.filter(|spec| spec.channel == slot.channel()).map(|spec| spec.batch).max();
-    Place { tenant_id, plan_id: plan.id, slot, width: widest.map_or(1000, |batch| batch.min(1000).cast_signed()) }
+    Place {
+        tenant_id,
+        plan_id: plan.id,
+        slot,
+        width: widest.map_or(1000, |batch| batch.min(1000).cast_signed()),
+    }
 }
 
 fn item<A>(plan: PlanRef, slot: Slot, delivery: Delivery, attempts: A) -> Item<A> {

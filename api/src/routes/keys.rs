@@ -111,7 +111,8 @@ async fn create(
 fn read(document: &Document<'_>) -> Result<Form> {
     let mut problems = Problems::default();
     let form = document.root().object(&mut problems).and_then(|mut object| {
-        let name = object.require("name", &mut problems).and_then(|field| field.line(MAX_NAME, &mut problems));
+        let name =
+            object.require("name", &mut problems).and_then(|field| field.line(MAX_NAME, &mut problems));
         let words = Scope::ALL.map(Scope::as_str);
         let mut scopes: Vec<Scope> = Vec::new();
         if let Some(field) = object.require("scopes", &mut problems) {
@@ -121,9 +122,9 @@ fn read(document: &Document<'_>) -> Result<Form> {
             }
             scopes.extend(items.iter().filter_map(|item| item.word::<Scope>(&words, &mut problems)));
         }
-        let rate = object.take("rate_per_second").map_or(Some(DEFAULT_RATE), |field| {
-            field.integer(1, MAX_RATE, &mut problems)
-        });
+        let rate = object
+            .take("rate_per_second")
+            .map_or(Some(DEFAULT_RATE), |field| field.integer(1, MAX_RATE, &mut problems));
         object.finish(&mut problems);
         scopes.sort_unstable();
         scopes.dedup();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -41,9 +42,10 @@ async fn create(
     caller: CallerRef,
     IdempotencyKey(key): IdempotencyKey,
     Extension(Trace(traceparent)): Extension<Trace>,
-    body: Body,
+    Body { bytes, room }: Body,
 ) -> Result<Response> {
-    let reading = Reading { app: &app, tenant_id: caller.tenant_id, body: &body, digest: key.is_some() };
+    let reading = Reading { app: &app, tenant_id: caller.tenant_id, bytes, digest: key.is_some() };
+    // The bytes go here, the room is kept until the plan is written.
     let (draft, hash) = reading.run().await?;
     let scope = key.as_deref().map(|key| KeyScope { api_key_id: caller.key_id, route: accept::ROUTE, key });
     let draft = match draft {
@@ -57,7 +59,9 @@ async fn create(
         traceparent,
         draft,
     };
-    answer(app.batcher.submit(request).await?)
+    let outcome = app.batcher.submit(request).await?;
+    drop(room);
+    answer(outcome)
 }
 
 fn answer(outcome: Outcome) -> Result<Response> {
@@ -103,7 +107,7 @@ async fn repeat_or(
 struct Reading<'a> {
     app: &'a App,
     tenant_id: i64,
-    body: &'a Body,
+    bytes: Bytes,
     digest: bool,
 }
 
@@ -112,7 +116,7 @@ type Read = (Result<Draft, Refused>, Option<[u8; 32]>);
 
 impl Reading<'_> {
     /// Reads against the accounts as last seen, and once more against the present ones if one was missing.
-    async fn run(&self) -> Result<Read> {
+    async fn run(self) -> Result<Read> {
         if let Some(recent) = self.app.choices.recent(self.tenant_id) {
             let read = self.against(recent).await?;
             if !matches!(&read.0, Err(refused) if refused.lacks_account) {
@@ -124,16 +128,18 @@ impl Reading<'_> {
     }
 
     async fn against(&self, chosen: Arc<Chosen>) -> Result<Read> {
-        let (bytes, net, digest) = (self.body.bytes.clone(), self.app.net.clone(), self.digest);
+        let (bytes, net, digest) = (self.bytes.clone(), self.app.net.clone(), self.digest);
         let read = move || {
-            let document = Document::parse(&bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
+            let document =
+                Document::parse(&bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
             let given = Given { chosen: &chosen, net: &net, now: now() };
             Ok((accept::read(&document, &given), digest.then(|| digest::of(document.text()))))
         };
-        if self.body.bytes.len() <= LONG {
+        if self.bytes.len() <= LONG {
             return read();
         }
-        tokio::task::spawn_blocking(read).await.map_err(|_| Problem::new(Kind::Internal, "Reading the body failed."))?
+        let read = self.app.reader.run(read).await;
+        read.unwrap_or_else(|| Err(Problem::new(Kind::Internal, "Reading the body failed.")))
     }
 }
 

@@ -68,7 +68,8 @@ async fn list(
     params.finish()?;
     let plan = plan_ref(id)?;
     let db = app.db().await?;
-    let slots = db::plans::slots(&db, caller.tenant_id, plan).await?.ok_or_else(|| Problem::not_found("plan"))?;
+    let slots =
+        db::plans::slots(&db, caller.tenant_id, plan).await?.ok_or_else(|| Problem::not_found("plan"))?;
     let after = window.after.and_then(|[no]| i32::try_from(no).ok()).unwrap_or(0);
     let of = (caller.tenant_id, plan.id, slots.as_slice());
     let mut found = db::recipients::page(&db, of, after, &filter, (SCAN, window.limit + 1)).await?;
@@ -82,7 +83,8 @@ async fn list(
 }
 
 fn filter(params: &mut Params) -> Filter {
-    let reach: Option<Reach> = params.parse("reach", "one of pending, reached, unreachable, cancelled, unknown");
+    let reach: Option<Reach> =
+        params.parse("reach", "one of pending, reached, unreachable, cancelled, unknown");
     Filter {
         reach: reach.map(|Reach(word)| word),
         failed: params.parse("failed", "true or false").unwrap_or(false),
@@ -116,7 +118,12 @@ fn item(plan: PlanRef, person: Recipient) -> Item {
         channels: person
             .channels
             .into_iter()
-            .map(|on| OnChannel { channel: on.slot.channel(), status: on.status, reason: on.reason, at: on.at })
+            .map(|on| OnChannel {
+                channel: on.slot.channel(),
+                status: on.status,
+                reason: on.reason,
+                at: on.at,
+            })
             .collect(),
         read_at: person.read_at,
         read_channel: person.read_channel,
@@ -146,7 +153,9 @@ fn result(person: &Recipient) -> (Option<&'static str>, Option<String>) {
     }
     let found = order.into_iter().find_map(|(statuses, word)| Some((best(statuses)?, word)));
     match found {
-        Some((on, "recalled")) if on.reason.as_deref() == Some("stopped") => (Some("stopped"), on.reason.clone()),
+        Some((on, "recalled")) if on.reason.as_deref() == Some("stopped") => {
+            (Some("stopped"), on.reason.clone())
+        }
         Some((on, word)) => (Some(word), on.reason.clone()),
         None => (None, None),
     }

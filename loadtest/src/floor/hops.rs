@@ -20,9 +20,10 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Statement};
 
 use super::pointers::{declare, delete, publish};
-use super::scratch::{Scratch, interruptible, unique_name};
+use super::scratch::{Scratch, unique_name};
 use crate::arrivals::{Arrivals, Measured};
 use crate::env::Env;
+use crate::interrupt::interruptible;
 use crate::pace::{self, Tick};
 use crate::report::{Table, tenth};
 use crate::servers;

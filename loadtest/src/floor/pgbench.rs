@@ -10,8 +10,9 @@ use anyhow::{Context, ensure};
 use serde::Serialize;
 use tokio::process::Command;
 
-use super::scratch::{Scratch, interruptible};
+use super::scratch::Scratch;
 use crate::env::Env;
+use crate::interrupt::interruptible;
 use crate::report::whole;
 
 const TABLES: &str = "CREATE TABLE single (

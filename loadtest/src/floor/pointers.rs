@@ -18,8 +18,9 @@ use lapin::{BasicProperties, Channel};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::scratch::{interruptible, unique_name};
+use super::scratch::unique_name;
 use crate::env::Env;
+use crate::interrupt::interruptible;
 use crate::report::whole;
 use crate::{servers, stats};
 

@@ -11,8 +11,9 @@ use anyhow::ensure;
 use serde::Serialize;
 use tokio_postgres::{Client, Statement};
 
-use super::scratch::{Scratch, interruptible};
+use super::scratch::Scratch;
 use crate::env::Env;
+use crate::interrupt::interruptible;
 use crate::report::whole;
 use crate::stats;
 

@@ -48,11 +48,3 @@ impl Scratch {
 pub(super) fn unique_name() -> String {
     format!("floor_{:016x}", fastrand::u64(..))
 }
-
-/// Runs `work`, or stops it at Ctrl-C, so that what follows can clean up in either case.
-pub(crate) async fn interruptible<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::select! {
-        result = work => result,
-        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
-    }
-}

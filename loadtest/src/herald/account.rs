@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Herald, Page};
+use crate::interrupt::interruptible;
 
 #[derive(Clone, Debug, Deserialize)]
 struct Account {
@@ -60,8 +61,13 @@ impl Borrowed {
         for account in &borrowed.set_aside {
             eprintln!("account {} ({}) is disabled until the measurement ends", account.name, account.id);
         }
-        borrowed.enable_others(false).await?;
-        Ok(borrowed)
+        match borrowed.enable_others(false).await {
+            Ok(()) => Ok(borrowed),
+            Err(error) => {
+                borrowed.give_back().await?;
+                Err(error)
+            }
+        }
     }
 
     async fn enable_others(&self, enabled: bool) -> anyhow::Result<()> {
@@ -84,12 +90,9 @@ impl Borrowed {
         Ok(())
     }
 
-    /// Runs `work` (or stops it at Ctrl-C) and gives the account back in either case.
+    /// Runs `work` (or stops it when the user wants to end) and gives the account back in either case.
     pub(crate) async fn during<T>(self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-        let result = tokio::select! {
-            result = work => result,
-            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
-        };
+        let result = interruptible(work).await;
         let given_back = tokio::time::timeout(GIVE_BACK, self.give_back()).await;
         let value = result?;
         given_back??;

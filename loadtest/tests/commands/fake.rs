@@ -12,6 +12,7 @@ use herald_loadtest::standins::webhook::{Key, sign};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 /// What the fake knows, and how it cheats.
 #[derive(Default)]
@@ -21,6 +22,10 @@ pub(crate) struct Fake {
     pub(crate) plans: Mutex<BTreeMap<String, Value>>,
     /// Sends every webhook and mail twice.
     pub(crate) repeats: bool,
+    /// Accepts plans and never finishes them.
+    pub(crate) idle: bool,
+    /// A plan was accepted.
+    pub(crate) accepted: Notify,
 }
 
 type App = State<Arc<Fake>>;
@@ -150,7 +155,10 @@ async fn create_plan(State(fake): App, Json(plan): Json<Value>) -> (StatusCode, 
         "id": id, "status": "running", "deliveries": {"total": count, "sent": 0, "delivered": 0},
     });
     fake.plans.lock().unwrap().insert(id.clone(), running.clone());
-    tokio::spawn(Arc::clone(&fake).deliver(id, plan));
+    fake.accepted.notify_one();
+    if !fake.idle {
+        tokio::spawn(Arc::clone(&fake).deliver(id, plan));
+    }
     (StatusCode::ACCEPTED, Json(running))
 }
 

@@ -5,7 +5,7 @@
 
 mod fake;
 
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::sync::Arc;
 
 use fake::Fake;
@@ -29,22 +29,22 @@ impl Ran {
     }
 }
 
-async fn run(fake: Arc<Fake>, arguments: &[&str]) -> Ran {
+async fn command(fake: Arc<Fake>, arguments: &[&str]) -> Command {
     // A second test may have installed it already.
     drop(rustls::crypto::ring::default_provider().install_default());
-    let url = fake::serve(fake).await;
-    let json = std::env::temp_dir().join(format!("loadtest-{}.json", uuid::Uuid::now_v7()));
-    let output = Command::new(env!("CARGO_BIN_EXE_herald-loadtest"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_herald-loadtest"));
+    command
         .args(arguments)
-        .arg("--json")
-        .arg(&json)
         .args(["--env", "/nonexistent"])
         .env_clear()
-        .env("HERALD_URL", url)
-        .env("HERALD_API_KEY", "hk_test")
-        .output()
-        .await
-        .unwrap();
+        .env("HERALD_URL", fake::serve(fake).await)
+        .env("HERALD_API_KEY", "hk_test");
+    command
+}
+
+async fn run(fake: Arc<Fake>, arguments: &[&str]) -> Ran {
+    let json = std::env::temp_dir().join(format!("loadtest-{}.json", uuid::Uuid::now_v7()));
+    let output = command(fake, arguments).await.arg("--json").arg(&json).output().await.unwrap();
     let report = std::fs::read(&json).ok().map(|text| serde_json::from_slice(&text).unwrap());
     drop(std::fs::remove_file(json));
     Ran { output, report }
@@ -97,6 +97,23 @@ async fn other_accounts_are_not_touched_without_leave() {
     assert!(ran.complaint().contains("--set-aside"), "{}", ran.complaint());
     let ran = run(Arc::clone(&fake), &["inbox", "--recipients", "10", "--set-aside"]).await;
     assert!(ran.report().is_object());
+    let accounts = fake.accounts.lock().unwrap();
+    assert_eq!((accounts.len(), &accounts["0"]["enabled"]), (1, &json!(true)));
+}
+
+#[tokio::test]
+async fn interrupted_run_gives_back_what_it_made() {
+    let fake = Arc::new(Fake { idle: true, ..Fake::default() });
+    let other = json!({"name": "mine", "channel": "inbox", "provider": "inbox", "enabled": true});
+    fake.add_account("0", other);
+    let mut command = command(Arc::clone(&fake), &["inbox", "--recipients", "10", "--set-aside"]).await;
+    let child = command.stderr(Stdio::piped()).spawn().unwrap();
+    fake.accepted.notified().await;
+    assert_eq!(fake.accounts.lock().unwrap()["0"]["enabled"], false);
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("/bin/kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    let output = child.wait_with_output().await.unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted"));
     let accounts = fake.accounts.lock().unwrap();
     assert_eq!((accounts.len(), &accounts["0"]["enabled"]), (1, &json!(true)));
 }

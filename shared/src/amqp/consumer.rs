@@ -26,7 +26,16 @@ impl Delivery {
     /// Tells the broker that it is dealt with. A channel that died meanwhile is no error: the message comes again, and
     /// finds its job settled.
     pub async fn ack(self) {
-        match tokio::time::timeout(DEADLINE, self.acker.ack(BasicAckOptions::default())).await {
+        self.settle(BasicAckOptions::default()).await;
+    }
+
+    /// Acks this message and all that came before it from the same consumer.
+    pub async fn ack_up_to_here(self) {
+        self.settle(BasicAckOptions { multiple: true }).await;
+    }
+
+    async fn settle(self, options: BasicAckOptions) {
+        match tokio::time::timeout(DEADLINE, self.acker.ack(options)).await {
             Ok(Ok(true)) => {}
             _ => tracing::debug!(queue = %self.queue, "could not ack: the broker will deliver it again"),
         }

@@ -18,6 +18,14 @@ pub use super::job_ids::IdBlock;
 /// Recipients a plan may have to be expanded while it is accepted: one job per slot.
 pub const BORN_PUBLISHED: usize = 1000;
 
+/// Recipients one statement inserts.
+const CHUNK: usize = 1000;
+
+const KEYS: &str = include_str!("sql/accept/keys.sql");
+const PLAN: &str = include_str!("sql/accept/plan.sql");
+const RECIPIENTS: &str = include_str!("sql/accept/recipients.sql");
+const STATEMENTS: [&str; 5] = [KEYS, PLAN, RECIPIENTS, expand::SCHEDULE, expand::WRITE];
+
 /// A validated plan, ready to be written.
 #[derive(Debug, Clone)]
 pub struct NewPlan {
@@ -136,8 +144,49 @@ pub enum Accepted {
 /// # Errors
 /// [`Error`]; nothing is written. One bad plan fails the batch: try its members one by one.
 pub async fn accept(client: &mut Client, plans: &[NewPlan]) -> Result<Vec<Accepted>, Error> {
+    let small = plans.iter().map(|plan| plan.recipients.len()).sum::<usize>() <= CHUNK;
+    if small && let Some(created) = all_new(client, plans).await? {
+        return Ok(created);
+    }
+    one_by_one(client, plans).await
+}
+
+/// The usual case, every plan new: all statements are sent without waiting for one another, three trips in all.
+/// `None`, and nothing written, when a key or a reference is taken.
+async fn all_new(client: &mut Client, plans: &[NewPlan]) -> Result<Option<Vec<Accepted>>, Error> {
     let transaction = client.transaction().await?;
-    let mut answers: Vec<Option<Accepted>> = keys(&transaction, plans).await?;
+    // Prepared before, each future below sends its statement when it is first polled, so in this order.
+    for sql in STATEMENTS {
+        transaction.prepare_cached(sql).await?;
+    }
+    let all: Vec<usize> = (0..plans.len()).collect();
+    let (keys, written, (), mut wakes) = tokio::try_join!(
+        take_keys(&transaction, plans),
+        insert_plans(&transaction, plans, &all),
+        insert_recipients(&transaction, plans, &all),
+        start(&transaction, plans, &all),
+    )?;
+    let keyed = plans.iter().filter(|plan| plan.idempotency.is_some()).count();
+    if keys.len() < keyed || written.len() < plans.len() {
+        transaction.rollback().await?;
+        return Ok(None);
+    }
+    transaction.commit().await?;
+    let created = |plan: &NewPlan| Accepted::Created { wakes: wakes.remove(&plan.id).unwrap_or_default() };
+    Ok(Some(plans.iter().map(created).collect()))
+}
+
+/// The careful case: what lost its key or reference is answered, the rest is written.
+async fn one_by_one(client: &mut Client, plans: &[NewPlan]) -> Result<Vec<Accepted>, Error> {
+    let transaction = client.transaction().await?;
+    let won = take_keys(&transaction, plans).await?;
+    let mut answers: Vec<Option<Accepted>> = Vec::with_capacity(plans.len());
+    for plan in plans {
+        answers.push(match &plan.idempotency {
+            Some(key) if !won.contains(&plan.id) => Some(stored(&transaction, key).await?),
+            _ => None,
+        });
+    }
     let fresh: Vec<usize> = (0..plans.len()).filter(|&i| answers[i].is_none()).collect();
     let written = insert_plans(&transaction, plans, &fresh).await?;
     let (fresh, taken): (Vec<usize>, Vec<usize>) =
@@ -154,13 +203,12 @@ pub async fn accept(client: &mut Client, plans: &[NewPlan]) -> Result<Vec<Accept
     Ok(answers.into_iter().map(|answer| answer.expect("each plan was written or answered")).collect())
 }
 
-/// Takes the idempotency keys; an answer for every plan that lost its key.
-async fn keys(db: &Transaction<'_>, plans: &[NewPlan]) -> Result<Vec<Option<Accepted>>, Error> {
-    let mut answers: Vec<Option<Accepted>> = plans.iter().map(|_| None).collect();
-    let mut keyed: Vec<(usize, &Idempotency)> =
-        plans.iter().enumerate().filter_map(|(i, plan)| Some((i, plan.idempotency.as_ref()?))).collect();
+/// Takes the idempotency keys; returns the ids of the plans that won theirs.
+async fn take_keys(db: &Transaction<'_>, plans: &[NewPlan]) -> Result<Vec<i64>, Error> {
+    let mut keyed: Vec<(i64, &Idempotency)> =
+        plans.iter().filter_map(|plan| Some((plan.id, plan.idempotency.as_ref()?))).collect();
     if keyed.is_empty() {
-        return Ok(answers);
+        return Ok(Vec::new());
     }
     // In key order: two batches with the same keys must not wait for each other.
     keyed.sort_by(|(_, a), (_, b)| (a.api_key_id, a.route, &a.key).cmp(&(b.api_key_id, b.route, &b.key)));
@@ -168,20 +216,14 @@ async fn keys(db: &Transaction<'_>, plans: &[NewPlan]) -> Result<Vec<Option<Acce
     let ids: Vec<i64> = keyed.iter().map(|(_, k)| k.api_key_id).collect();
     let hashes: Vec<&[u8]> = keyed.iter().map(|(_, k)| &k.hash[..]).collect();
     let statuses: Vec<i16> = keyed.iter().map(|(_, k)| k.status).collect();
-    let plan_ids: Vec<i64> = keyed.iter().map(|&(i, _)| plans[i].id).collect();
-    let insert = db.prepare_cached(include_str!("sql/accept/keys.sql")).await?;
+    let plan_ids: Vec<i64> = keyed.iter().map(|&(id, _)| id).collect();
+    let insert = db.prepare_cached(KEYS).await?;
     let (routes, names) = (column(|k| k.route), column(|k| &k.key));
     let (locations, bodies) = (column(|k| &k.location), column(|k| &k.body));
     let rows = db
         .query(&insert, &[&ids, &routes, &names, &hashes, &statuses, &locations, &bodies, &plan_ids])
         .await?;
-    let won: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
-    for (i, key) in keyed {
-        if !won.contains(&plans[i].id) {
-            answers[i] = Some(stored(db, key).await?);
-        }
-    }
-    Ok(answers)
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// Reads the answer another request left, in a statement of its own so that it is visible.
@@ -195,7 +237,7 @@ async fn stored(db: &Transaction<'_>, key: &Idempotency) -> Result<Accepted, Err
 }
 
 async fn insert_plans(db: &Transaction<'_>, plans: &[NewPlan], fresh: &[usize]) -> Result<Vec<i64>, Error> {
-    let statement = db.prepare_cached(include_str!("sql/accept/plan.sql")).await?;
+    let statement = db.prepare_cached(PLAN).await?;
     let mut written = Vec::with_capacity(fresh.len());
     // One statement a plan, sent without waiting for the one before: wide rows gain nothing from unnest.
     let inserts = fresh.iter().map(|&i| insert_plan(db, &statement, &plans[i]));
@@ -258,14 +300,14 @@ async fn reference_taken(db: &Transaction<'_>, plan: &NewPlan) -> Result<Accepte
 }
 
 async fn insert_recipients(db: &Transaction<'_>, plans: &[NewPlan], fresh: &[usize]) -> Result<(), Error> {
-    let statement = db.prepare_cached(include_str!("sql/accept/recipients.sql")).await?;
+    let statement = db.prepare_cached(RECIPIENTS).await?;
     let all: Vec<(i64, i32, &NewRecipient)> = fresh
         .iter()
         .flat_map(|&i| {
             (1..).zip(&plans[i].recipients).map(move |(no, recipient)| (plans[i].id, no, recipient))
         })
         .collect();
-    for chunk in all.chunks(1000) {
+    for chunk in all.chunks(CHUNK) {
         let plan_ids: Vec<i64> = chunk.iter().map(|row| row.0).collect();
         let nos: Vec<i32> = chunk.iter().map(|row| row.1).collect();
         let column = |get: fn(&NewRecipient) -> Option<&String>| {

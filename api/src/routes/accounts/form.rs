@@ -55,7 +55,11 @@ impl Form {
     }
 
     /// Applies a merge patch; `true` when what the provider sees of the account changes, so that it must be verified.
-    pub(super) fn patch(before: &Account, secret: Option<Value>, document: &Document<'_>) -> Result<(Form, bool)> {
+    pub(super) fn patch(
+        before: &Account,
+        secret: Option<Value>,
+        document: &Document<'_>,
+    ) -> Result<(Form, bool)> {
         let mut problems = Problems::default();
         let mut form = Form::of(before, secret);
         let old = (form.settings.clone(), form.secret.clone(), form.enabled);
@@ -92,13 +96,16 @@ impl Form {
     }
 
     fn take_parts(&mut self, object: &mut Object<'_>, problems: &mut Problems) {
-        if let Some(patch) = object.take("settings").and_then(|field| field.free_object(MAX_SETTINGS, problems)) {
+        if let Some(patch) =
+            object.take("settings").and_then(|field| field.free_object(MAX_SETTINGS, problems))
+        {
             merge(&mut self.settings, patch);
         }
         if object.is_null("secret") {
             self.secret = None;
         }
-        if let Some(patch) = object.take("secret").and_then(|field| field.free_object(MAX_SETTINGS, problems)) {
+        if let Some(patch) = object.take("secret").and_then(|field| field.free_object(MAX_SETTINGS, problems))
+        {
             merge(self.secret.get_or_insert_with(|| Value::Object(Map::new())), patch);
         }
         if let Some(patch) = object.take("limits").and_then(|field| limits(&field, problems)) {
@@ -130,7 +137,11 @@ fn new(mut object: Object<'_>, problems: &mut Problems) -> Option<Form> {
     Some(form)
 }
 
-fn read_provider(field: &Field<'_>, channel: Option<Channel>, problems: &mut Problems) -> Option<&'static str> {
+fn read_provider(
+    field: &Field<'_>,
+    channel: Option<Channel>,
+    problems: &mut Problems,
+) -> Option<&'static str> {
     let name = field.string(problems)?;
     let Some(spec) = provider(&name).map(|provider| provider.spec()) else {
         let known: Vec<&str> = registry().iter().map(|provider| provider.spec().provider).collect();

@@ -24,7 +24,8 @@ pub(super) async fn checked(app: &App, tenant_id: i64, uid: Uuid, form: &Form, a
     if verified {
         at_provider(app, tenant_id, form).await?;
     }
-    let sealed = form.secret.as_ref().map(|secret| app.ring.seal(secret.to_string().as_bytes(), &secret_aad(uid)));
+    let sealed =
+        form.secret.as_ref().map(|secret| app.ring.seal(secret.to_string().as_bytes(), &secret_aad(uid)));
     let (state, reason) =
         if verified { (State::Ok, None) } else { (State::Down, Some("not verified yet".to_owned())) };
     Ok(Draft {
@@ -47,9 +48,11 @@ pub(super) async fn checked(app: &App, tenant_id: i64, uid: Uuid, form: &Form, a
 pub(super) async fn at_provider(app: &App, tenant_id: i64, form: &Form) -> Result<()> {
     check(app, tenant_id, form)?;
     let Some(provider) = provider(form.provider) else { return Err(no_provider()) };
-    let driver = provider.open(account(tenant_id, form), &app.deps()).map_err(|wrong| refused(vec![wrong]))?;
+    let driver =
+        provider.open(account(tenant_id, form), &app.deps()).map_err(|wrong| refused(vec![wrong]))?;
     let asked = tokio::time::timeout(DEADLINE, driver.verify()).await;
-    let late = || FieldProblem { pointer: "/settings".to_owned(), detail: "the provider did not answer".to_owned() };
+    let late =
+        || FieldProblem { pointer: "/settings".to_owned(), detail: "the provider did not answer".to_owned() };
     asked.unwrap_or_else(|_| Err(late())).map_err(|wrong| refused(vec![wrong]))
 }
 

@@ -6,7 +6,8 @@ WITH piece AS (
            AS x(plan_id, tenant_id, slot, lane, account_id, lo, hi, units, kind)
 ), running AS (
     UPDATE plan p SET status = 4, started_at = coalesce(p.started_at, now())
-     WHERE p.id = ANY($1) AND p.status = 3
+     -- Not `p.status = 3`: that would invite the index on expiry, which holds every living plan.
+     WHERE p.id = ANY($1) AND p.status + 0 = 3
 ), made AS (
     INSERT INTO delivery (plan_id, slot, no, status, reason)
     SELECT x.plan_id, x.slot, r.no,

@@ -1,0 +1,77 @@
+//! Tenants never see each other, route by route.
+
+use herald_api::routes::table;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::plans::plan;
+use crate::server::{Server, json_body, send};
+
+#[tokio::test]
+async fn another_tenant_s_things_do_not_exist() {
+    let server = Server::start().await;
+    let account = server.inbox_account().await;
+    let accepted = server.post("/v1/plans", &plan(json!({ "reference": "mine" }))).await.json();
+    let plan_id = accepted["id"].as_str().unwrap();
+    let delivery =
+        server.get(&format!("/v1/plans/{plan_id}/deliveries")).await.json()["items"][0]["id"].clone();
+    let key = server.get("/v1/keys").await.json()["items"][0]["id"].clone();
+    server.sql("INSERT INTO inbox_message (tenant_id, owner, plan_id, slot, no) SELECT tenant_id, 'a', id, 26, 1 FROM plan").await;
+    let other = server.other_tenant().await;
+    let call = |method: Method, path: &str| {
+        server.client.request(method, format!("{}{path}", server.url)).bearer_auth(&other)
+    };
+    let mut tried = 0;
+    for route in table().iter().filter(|route| route.path.contains("{id}")) {
+        let id = match route.path {
+            path if path.starts_with("/v1/plans") => plan_id,
+            path if path.starts_with("/v1/deliveries") => delivery.as_str().unwrap(),
+            path if path.starts_with("/v1/accounts") => account["id"].as_str().unwrap(),
+            path if path.starts_with("/v1/keys") => key.as_str().unwrap(),
+            path => panic!("{path} is not covered: add its id here"),
+        };
+        let path = route.path.replace("{id}", id);
+        let request = json_body(call(route.method.clone(), &path), &json!({ "order": 7 }));
+        let answer = send(request).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.problem().as_str()),
+            (404, "not-found"),
+            "{} {path}",
+            route.method
+        );
+        tried += 1;
+    }
+    assert!(tried >= 8, "{tried} routes");
+    for list in ["/v1/plans", "/v1/plans?reference=mine", "/v1/accounts", "/v1/inbox/a"] {
+        assert_eq!(send(call(Method::GET, list)).await.json()["items"], json!([]), "{list}");
+    }
+    let keys = send(call(Method::GET, "/v1/keys")).await.json();
+    assert_eq!(keys["items"].as_array().unwrap().len(), 1, "their own");
+    assert_eq!(
+        server.get(&format!("/v1/accounts/{}", account["id"].as_str().unwrap())).await.json()["order"],
+        1
+    );
+    assert_eq!(server.get("/v1/inbox/a").await.json()["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn names_references_and_keys_of_tenants_do_not_meet() {
+    let server = Server::start().await;
+    server.inbox_account().await;
+    let other = server.other_tenant().await;
+    let call = |path: &str, body: &serde_json::Value| {
+        let request = server.client.post(format!("{}{path}", server.url)).bearer_auth(&other);
+        send(json_body(request.header("idempotency-key", "same"), body))
+    };
+    let mine = json_body(
+        server.request(Method::POST, "/v1/plans").header("idempotency-key", "same"),
+        &plan(json!({ "reference": "r" })),
+    );
+    assert_eq!(send(mine).await.status, 202);
+    let body = plan(json!({ "reference": "r" }));
+    assert_eq!(call("/v1/plans", &body).await.status, 422, "the other tenant has no account");
+    let account = json!({ "name": "inbox", "channel": "inbox", "provider": "inbox" });
+    assert_eq!(call("/v1/accounts", &account).await.status, 201);
+    let theirs = call("/v1/plans", &body).await;
+    assert_eq!((theirs.status.as_u16(), theirs.header("idempotent-replayed")), (202, ""));
+}

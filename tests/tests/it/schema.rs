@@ -1,0 +1,195 @@
+//! The schema against the code: one state graph, one set of codes, statements that fit.
+
+use std::path::{Path, PathBuf};
+
+use herald_shared::domain::outcome::Outcome;
+use herald_shared::domain::{Channel, DeliveryStatus, Lane, OnUnknown, PlanStatus};
+use herald_tests::{Database, Servers};
+use tokio_postgres::Client;
+
+async fn migrated() -> (Database, Client) {
+    let database = Database::create(Servers::shared().await).await;
+    let client = database.connect().await.unwrap();
+    (database, client)
+}
+
+const PLAN: &str = "INSERT INTO plan (id, created_at, tenant_id, status, lane, on_unknown, slots, expanded, expires_at, finished_at,
+    n_recipients, title, content, tiers) VALUES (1, now(), 1, $1, 0, 0, '{17}', $2, now(), now(), 1, 't', '{}', '[]')";
+
+/// A plan; one that is not expanded does not finish by itself when nothing in it is open.
+fn plan(status: PlanStatus, expanded: bool) -> String {
+    PLAN.replace("$1", &status.code().to_string()).replace("$2", &expanded.to_string())
+}
+
+/// Whether a statement is taken; whatever it did is undone.
+async fn is_taken(client: &mut Client, before: &str, statement: &str) -> bool {
+    let transaction = client.transaction().await.unwrap();
+    transaction.batch_execute(before).await.unwrap_or_else(|error| panic!("{before}: {error:?}"));
+    let taken = transaction.batch_execute(statement).await;
+    if let Err(error) = &taken {
+        let constraint = error.as_db_error().and_then(|error| error.constraint()).unwrap_or_default();
+        assert!(
+            constraint.ends_with("_graph") || constraint.ends_with("_status_check"),
+            "{statement}: {error:?}"
+        );
+    }
+    transaction.rollback().await.unwrap();
+    taken.is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_moves_deliveries_along_the_declared_graph_only() {
+    let (database, mut client) = migrated().await;
+    let stored = DeliveryStatus::ALL
+        .iter()
+        .filter(|status| !matches!(status, DeliveryStatus::Queued | DeliveryStatus::Sending));
+    for from in stored {
+        for to in DeliveryStatus::ALL {
+            for newer in [false, true] {
+                let before = format!(
+                    "{}; INSERT INTO delivery (plan_id, slot, no, status, reason) VALUES (1, 17, 1, {}, 'blocked')",
+                    plan(PlanStatus::Running, false),
+                    from.code()
+                );
+                let step = i32::from(newer);
+                let statement =
+                    format!("UPDATE delivery SET status = {}, attempt = attempt + {step}", to.code());
+                let taken = is_taken(&mut client, &before, &statement).await;
+                assert_eq!(taken, from.may_become(*to, newer), "{from} -> {to}, newer attempt: {newer}");
+            }
+        }
+    }
+    let before = format!(
+        "{}; INSERT INTO delivery (plan_id, slot, no, attempt) VALUES (1, 17, 1, 2)",
+        plan(PlanStatus::Running, false)
+    );
+    assert!(
+        !is_taken(&mut client, &before, "UPDATE delivery SET status = 3, attempt = 1").await,
+        "attempts never go back"
+    );
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_moves_plans_along_the_declared_graph_only() {
+    let (database, mut client) = migrated().await;
+    for from in PlanStatus::ALL {
+        for to in PlanStatus::ALL.iter().filter(|to| *to != from) {
+            let before = plan(*from, true);
+            let taken =
+                is_taken(&mut client, &before, &format!("UPDATE plan SET status = {}", to.code())).await;
+            assert_eq!(taken, from.may_become(*to), "{from} -> {to}");
+        }
+    }
+    database.remove().await;
+}
+
+fn sql_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        if entry.path().is_dir() {
+            sql_files(&entry.path(), found);
+        } else if entry.path().extension().is_some_and(|end| end == "sql") {
+            found.push(entry.path());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_statement_can_be_prepared_on_the_migrated_schema() {
+    let (database, client) = migrated().await;
+    let mut files = Vec::new();
+    sql_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/src/db/sql"), &mut files);
+    assert!(files.len() > 30, "only {} statements were found", files.len());
+    let mut problems = Vec::new();
+    for file in files {
+        let sql = std::fs::read_to_string(&file).unwrap();
+        if !sql.starts_with("-- ") {
+            problems.push(format!("{}: does not begin with a comment", file.display()));
+        }
+        if let Err(error) = client.prepare(&sql).await {
+            problems.push(format!("{}: {error:?}", file.display()));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_table_and_column_has_a_comment() {
+    let database = Database::create(Servers::shared().await).await;
+    let missing = database
+        .rows(
+            "SELECT c.relname || coalesce('.' || a.attname, '') FROM pg_class c
+               LEFT JOIN LATERAL (SELECT attname, attnum FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
+                                  UNION ALL SELECT NULL, 0) AS a ON true
+              WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+                AND coalesce(col_description(c.oid, a.attnum), CASE WHEN a.attnum = 0 THEN obj_description(c.oid, 'pg_class') END) IS NULL
+              ORDER BY 1",
+            &[],
+        )
+        .await;
+    let missing: Vec<String> = missing.iter().map(|row| row.get(0)).collect();
+    assert!(missing.is_empty(), "without a comment: {missing:?}");
+    database.remove().await;
+}
+
+async fn comment(database: &Database, table: &str, column: &str) -> String {
+    let sql = "SELECT col_description($1::text::regclass, attnum) FROM pg_attribute WHERE attrelid = $1::text::regclass AND attname = $2";
+    database.rows(sql, &[&table, &column]).await[0].get(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_codes_in_the_comments_are_those_of_the_code() {
+    let (database, client) = migrated().await;
+    let codes = |all: Vec<(i16, &'static str)>| all;
+    let stored =
+        |status: &&DeliveryStatus| !matches!(status, DeliveryStatus::Queued | DeliveryStatus::Sending);
+    let enums = [
+        ("plan", "status", codes(PlanStatus::ALL.iter().map(|v| (v.code(), v.as_str())).collect())),
+        ("plan", "lane", codes(Lane::ALL.iter().map(|v| (v.code(), v.as_str())).collect())),
+        ("plan", "on_unknown", codes(OnUnknown::ALL.iter().map(|v| (v.code(), v.as_str())).collect())),
+        (
+            "delivery",
+            "status",
+            codes(DeliveryStatus::ALL.iter().filter(stored).map(|v| (v.code(), v.as_str())).collect()),
+        ),
+        ("attempt", "outcome", codes(Outcome::ALL.iter().map(|v| (v.code(), v.as_str())).collect())),
+    ];
+    for (table, column, codes) in enums {
+        let text = comment(&database, table, column).await;
+        for (code, word) in codes {
+            assert!(
+                text.contains(&format!("{code} {word}")),
+                "{table}.{column}: {code} {word} is not in: {text}"
+            );
+        }
+    }
+    for channel in Channel::ALL {
+        let row = client.query_one("SELECT address_kind($1)", &[&i32::from(channel.code())]).await.unwrap();
+        assert_eq!(row.get::<_, String>(0), channel.address_kind(), "{channel}");
+    }
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrating_twice_at_once_or_again_is_harmless() {
+    let servers = Servers::shared().await;
+    let database = Database::empty(servers).await;
+    let migrate = || {
+        let url = database.url.clone();
+        std::thread::spawn(move || {
+            let env = [
+                ("DATABASE_URL", url.as_str()),
+                ("AMQP_URL", "amqp://nowhere"),
+                ("HERALD_MASTER_KEY", herald_tests::system::MASTER_KEY),
+            ];
+            herald_tests::process::command("herald-api", &["migrate"], &env).unwrap()
+        })
+    };
+    let runs = [migrate(), migrate()];
+    let mut printed = runs.map(|run| run.join().unwrap().trim().to_owned());
+    printed.sort();
+    assert_eq!(printed[1], r#"{"applied":[]}"#, "one does it, the other waits and finds it done");
+    assert!(printed[0].contains("0001_main_job"), "{printed:?}");
+    database.remove().await;
+}
