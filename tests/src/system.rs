@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use std::time::Duration;
 
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
 use crate::metrics::Metrics;
 use crate::process::{self, Launch, Process};
 use crate::{Client, Database, SOON, Servers, Tenant, broker, database, inspect, wait_until};
@@ -35,12 +37,22 @@ pub struct Options {
     workers: usize,
     dispatchers: usize,
     servers: Option<&'static Servers>,
+    alone: bool,
+}
+
+/// Tests run side by side, but for those that measure.
+static SIDE_BY_SIDE: RwLock<()> = RwLock::const_new(());
+
+/// The right to run now.
+enum Turn {
+    Shared { _guard: RwLockReadGuard<'static, ()> },
+    Alone { _guard: RwLockWriteGuard<'static, ()> },
 }
 
 impl Default for Options {
     /// One API, one dispatcher, one worker, on the shared servers.
     fn default() -> Self {
-        Options { env: Vec::new(), workers: 1, dispatchers: 1, servers: None }
+        Options { env: Vec::new(), workers: 1, dispatchers: 1, servers: None, alone: false }
     }
 }
 
@@ -62,6 +74,12 @@ impl Options {
     #[must_use]
     pub fn dispatchers(self, dispatchers: usize) -> Self {
         Options { dispatchers, ..self }
+    }
+
+    /// While no other system runs: for what is measured.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        Options { alone: true, ..self }
     }
 
     /// On servers that may be broken.
@@ -90,6 +108,7 @@ pub struct System {
     expected: Vec<String>,
     started: u32,
     finished: bool,
+    _turn: Turn,
 }
 
 impl System {
@@ -113,15 +132,19 @@ impl System {
             None => Servers::shared().await,
         };
         let database = Database::create(servers).await;
-        System::spawn_on(database, &servers.amqp_url, options)
+        System::spawn_on(database, &servers.amqp_url, options).await
     }
 
     /// Starts everything on a given database.
     ///
     /// # Panics
     /// When a program cannot be started.
-    #[must_use]
-    pub fn spawn_on(database: Database, amqp_url: &str, options: Options) -> System {
+    pub async fn spawn_on(database: Database, amqp_url: &str, options: Options) -> System {
+        let turn = if options.alone {
+            Turn::Alone { _guard: SIDE_BY_SIDE.write().await }
+        } else {
+            Turn::Shared { _guard: SIDE_BY_SIDE.read().await }
+        };
         let prefix = format!("test-{}-{}", std::process::id(), database::next_number());
         let folder = std::env::temp_dir().join(format!("herald-{prefix}"));
         std::fs::create_dir_all(&folder).expect("a folder for logs can be made");
@@ -151,6 +174,7 @@ impl System {
             expected,
             started: 1,
             finished: false,
+            _turn: turn,
         };
         (0..options.dispatchers).for_each(|_| system.add_dispatcher());
         (0..options.workers).for_each(|_| system.add_worker());
@@ -177,6 +201,22 @@ impl System {
     pub fn add_dispatcher(&mut self) {
         let dispatcher = self.launch("herald-dispatcher");
         self.dispatchers.push(dispatcher);
+    }
+
+    /// Stops every process and starts as many anew.
+    ///
+    /// # Panics
+    /// When one does not stop well or does not start.
+    pub async fn restart(&mut self) {
+        let problems = self.stop_all().await;
+        assert!(problems.is_empty(), "{problems:?}");
+        let (dispatchers, workers) = (self.dispatchers.len(), self.workers.len());
+        self.dispatchers.clear();
+        self.workers.clear();
+        self.api = self.launch("herald-api");
+        (0..dispatchers).for_each(|_| self.add_dispatcher());
+        (0..workers).for_each(|_| self.add_worker());
+        self.ready().await;
     }
 
     /// Starts an API in place of one that has ended, on another port.

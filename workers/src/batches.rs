@@ -14,7 +14,7 @@ use herald_shared::db::claim::{self, Claimed, Mark, Want};
 use herald_shared::db::settle::{self, Done, Release};
 use herald_shared::db::{Error, Pool};
 use herald_shared::reconnect::Delays;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::Shared;
 
@@ -28,6 +28,9 @@ const BACKSTOP: Duration = Duration::from_secs(900);
 pub(crate) struct Record {
     pub(crate) done: Vec<Done>,
     pub(crate) release: Option<Release>,
+    /// The calls' permits, given back after the commit: a kill leaves no more unknown outcomes than the account has
+    /// permits, counting those that have ended and are not recorded yet.
+    pub(crate) permits: Vec<OwnedSemaphorePermit>,
 }
 
 /// A task for the process to own.

@@ -7,6 +7,7 @@ use herald_shared::db::claim::Claimed;
 use herald_shared::db::settle::Done;
 use herald_shared::domain::settle::{Fate, fate, outcome_of};
 use herald_shared::domain::{Class, Failure, Reason, Verdict};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Shared;
 
@@ -16,6 +17,8 @@ pub(crate) struct Ended {
     pub(crate) nos: Vec<i32>,
     /// What the driver said.
     pub(crate) verdict: Verdict,
+    /// Its place among the account's calls, kept until the outcome is recorded.
+    pub(crate) permit: OwnedSemaphorePermit,
 }
 
 /// What the rules make of a call.

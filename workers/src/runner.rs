@@ -157,19 +157,20 @@ impl Job {
                 calls.spawn(self.call(members, permit));
             }
             let Some(ended) = calls.join_next().await else { break };
-            let mut done = vec![self.judge(ended).await];
+            let mut record = Record::default();
+            self.judge(ended, &mut record).await;
             while let Some(ended) = calls.try_join_next() {
-                done.push(self.judge(ended).await);
+                self.judge(ended, &mut record).await;
             }
             let last = calls.is_empty() && (self.halted || self.waiting.as_slice().is_empty());
-            let release = last.then(|| self.release());
-            records.push(self.context.batches.record(Record { done, release }).await);
+            record.release = last.then(|| self.release());
+            records.push(self.context.batches.record(record).await);
             if last {
                 return all(records).await;
             }
         }
         let release = Some(self.release());
-        records.push(self.context.batches.record(Record { done: Vec::new(), release }).await);
+        records.push(self.context.batches.record(Record { release, ..Record::default() }).await);
         all(records).await
     }
 
@@ -236,7 +237,7 @@ impl Job {
     ///
     /// # Panics
     /// When a driver panicked: the process then ends loudly, as for any panic.
-    async fn judge(&mut self, ended: Result<Ended, JoinError>) -> settle::Done {
+    async fn judge(&mut self, ended: Result<Ended, JoinError>, record: &mut Record) {
         let ended = ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
         let timings = &self.context.shared.config.timings;
         let Judged { done, put_back, account_fault } =
@@ -257,7 +258,8 @@ impl Job {
         } else if matches!(ended.verdict, Verdict::Sent { .. }) && self.account.works() {
             account_up(&self.context, &self.account).await;
         }
-        done
+        record.done.push(done);
+        record.permits.push(ended.permit);
     }
 
     /// The end of the claim: whoever was not called goes back.
@@ -284,7 +286,7 @@ struct Prepared {
     first: Option<jiff::Timestamp>,
 }
 
-/// Makes one call. The permit is held until its outcome is known.
+/// Makes one call. The permit goes along until its outcome is recorded.
 async fn make(
     shared: Arc<Shared>,
     account: Arc<Open>,
@@ -296,7 +298,7 @@ async fn make(
         Ok(call) => call,
         Err(problem) => {
             let verdict = failed(Class::PermanentRequest, Reason::Rejected, "template", &problem);
-            return Ended { nos, verdict };
+            return Ended { nos, verdict, permit };
         }
     };
     let spec = account.spec;
@@ -308,7 +310,6 @@ async fn make(
     // Drivers keep their deadline themselves; this is the bound on a defect in one.
     let limit = spec.deadline + Duration::from_secs(5);
     let verdict = tokio::time::timeout(limit, account.driver.send(&call, shared.lease.as_ref())).await;
-    drop(permit);
     let seconds = started.elapsed().as_secs_f64();
     shared
         .metrics
@@ -318,7 +319,7 @@ async fn make(
     let verdict = verdict.unwrap_or_else(|_| {
         failed(Class::Unknown, Reason::Timeout, "timeout", "the call did not end within its deadline")
     });
-    Ended { nos, verdict }
+    Ended { nos, verdict, permit }
 }
 
 fn target(member: Member) -> Target {

@@ -172,6 +172,8 @@ async fn change(State(app): State<App>, caller: CallerRef, Id(id): Id, body: Bod
             Document::parse(&body.bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
         Form::patch(&before, secret, &document)?
     };
+    // An account that is not in use is asked about with every change: the same password may be right again.
+    let touched = touched || before.draft.state != Health::Ok;
     let mut draft = verify::checked(&app, caller.tenant_id, id, &form, touched).await?;
     if !touched {
         (draft.state, draft.reason) = (before.draft.state, before.draft.reason.clone());

@@ -47,7 +47,10 @@ async fn run_locked(client: &mut Client) -> anyhow::Result<Report> {
         .batch_execute(
             "CREATE TABLE IF NOT EXISTS schema_migration (
                  name text PRIMARY KEY, checksum bytea NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
-             COMMENT ON TABLE schema_migration IS 'Migrations applied to this database, with the SHA-256 of their text.'",
+             COMMENT ON TABLE schema_migration IS 'Migrations applied to this database, with the SHA-256 of their text.';
+             COMMENT ON COLUMN schema_migration.name IS 'File name without .sql.';
+             COMMENT ON COLUMN schema_migration.checksum IS 'SHA-256 of the file: a shipped file is never edited.';
+             COMMENT ON COLUMN schema_migration.applied_at IS 'When this database got it.'",
         )
         .await?;
     let rows = client.query("SELECT name, checksum FROM schema_migration ORDER BY name", &[]).await?;

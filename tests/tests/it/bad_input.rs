@@ -44,15 +44,32 @@ fn shapes() -> Vec<Case> {
         raw("an empty object", "{}", 422, &["/content", "/recipients", "/title"]),
         raw("a NUL byte", escaped("nul \\u0000"), 422, &["/title"]),
         raw("a lone surrogate", escaped("lone \\ud800"), 422, &["/title"]),
-        raw("a field twice", mail([TO]).to_string().replacen('{', "{\"title\": \"x\", ", 1), 422, &["/title"]),
+        raw(
+            "a field twice",
+            mail([TO]).to_string().replacen('{', "{\"title\": \"x\", ", 1),
+            422,
+            &["/title"],
+        ),
         raw("a million brackets", "[".repeat(1_000_000), 400, &[]),
         with("unknown fields", json!({"colour": 1, "reccurence": {}}), &["/colour", "/reccurence"]),
         with("reserved words", json!({"audience": "all", "quiet": true}), &["/audience", "/quiet"]),
-        with("wrong types", json!({"title": 5, "content": [], "priority": 7}), &["/content", "/priority", "/title"]),
-        with("wrong words", json!({"priority": "soon", "on_unknown": "guess"}), &["/on_unknown", "/priority"]),
+        with(
+            "wrong types",
+            json!({"title": 5, "content": [], "priority": 7}),
+            &["/content", "/priority", "/title"],
+        ),
+        with(
+            "wrong words",
+            json!({"priority": "soon", "on_unknown": "guess"}),
+            &["/on_unknown", "/priority"],
+        ),
         with("an empty title", json!({"title": ""}), &["/title"]),
         with("header injection in the title", json!({"title": "x\r\nBcc: canary@example.org"}), &["/title"]),
-        with("header injection in the subject", json!({"content": {"text": "x", "subject": "x\nBcc: y"}}), &["/content/subject"]),
+        with(
+            "header injection in the subject",
+            json!({"content": {"text": "x", "subject": "x\nBcc: y"}}),
+            &["/content/subject"],
+        ),
         with("content without text", json!({"content": {"subject": "x"}}), &["/content"]),
         with("a template that does not parse", json!({"content": {"text": "{{ name"}}), &["/content/text"]),
         with("no metadata object", json!({"metadata": "x"}), &["/metadata"]),
@@ -68,32 +85,75 @@ fn times_and_channels() -> Vec<Case> {
         with("expires_at in the past", json!({"expires_at": ago(1)}), &["/expires_at"]),
         with("an unknown channel", json!({"channels": ["email", "pigeon"]}), &["/channels/1"]),
         with("a channel twice", json!({"channels": ["email", "email"]}), &["/channels/1"]),
-        with("a channel without an enabled account", json!({"channels": ["email", "webhook", "sms"]}), &["/channels/1", "/channels/2"]),
+        with(
+            "a channel without an enabled account",
+            json!({"channels": ["email", "webhook", "sms"]}),
+            &["/channels/1", "/channels/2"],
+        ),
         with("no channel", json!({"channels": []}), &["/channels"]),
-        with("channels and tiers", json!({"channels": ["email"], "tiers": [{"channels": ["email"]}]}), &["/tiers"]),
-        with("an unknown field in a tier", json!({"tiers": [{"channels": ["email"], "repeat": 2}]}), &["/tiers/0/repeat"]),
+        with(
+            "channels and tiers",
+            json!({"channels": ["email"], "tiers": [{"channels": ["email"]}]}),
+            &["/tiers"],
+        ),
+        with(
+            "an unknown field in a tier",
+            json!({"tiers": [{"channels": ["email"], "repeat": 2}]}),
+            &["/tiers/0/repeat"],
+        ),
     ]
 }
 
 fn recipients() -> Vec<Case> {
     let many: Vec<String> = (0..10_001).map(|no| format!("canary-{no}@example.org")).collect();
-    let bad = ["canary@", "canary@@example.org", "@example.org", "canary example.org", "canary@example.org\r\nRCPT TO:<x@example.org>"];
+    let bad = [
+        "canary@",
+        "canary@@example.org",
+        "@example.org",
+        "canary example.org",
+        "canary@example.org\r\nRCPT TO:<x@example.org>",
+    ];
     let mut mixed: Vec<Value> = bad.iter().map(|address| json!({"email": address})).collect();
     mixed.extend([json!("nonsense"), json!("+0123"), json!(5), json!({"name": "nobody"})]);
     mixed.insert(2, json!(TO));
-    let pointers = ["/recipients/0/email", "/recipients/1/email", "/recipients/3/email", "/recipients/4/email", "/recipients/5/email"];
-    let pointers: Vec<&str> = pointers.into_iter().chain(["/recipients/6", "/recipients/7", "/recipients/8", "/recipients/9"]).collect();
+    let pointers = [
+        "/recipients/0/email",
+        "/recipients/1/email",
+        "/recipients/3/email",
+        "/recipients/4/email",
+        "/recipients/5/email",
+    ];
+    let pointers: Vec<&str> = pointers
+        .into_iter()
+        .chain(["/recipients/6", "/recipients/7", "/recipients/8", "/recipients/9"])
+        .collect();
     let wants_room = |recipient: Value| json!({"content": {"text": "{{ room }}"}, "recipients": [{"email": TO, "variables": {"room": 1}}, recipient]});
     vec![
         with("an empty audience", json!({"recipients": []}), &["/recipients"]),
         with("10,001 recipients", json!({"recipients": many}), &["/recipients"]),
         with("bad addresses, all of them", json!({"recipients": mixed}), &pointers),
-        to("header injection in a name", json!({"email": TO, "name": "x\r\nBcc: y"}), &["/recipients/0/name"]),
+        to(
+            "header injection in a name",
+            json!({"email": TO, "name": "x\r\nBcc: y"}),
+            &["/recipients/0/name"],
+        ),
         to("an unknown field", json!({"email": TO, "phon": "+8613800138000"}), &["/recipients/0/phon"]),
-        to("NUL in a variable", json!({"email": TO, "variables": {"a": ["x\u{0}"]}}), &["/recipients/0/variables/a/0"]),
+        to(
+            "NUL in a variable",
+            json!({"email": TO, "variables": {"a": ["x\u{0}"]}}),
+            &["/recipients/0/variables/a/0"],
+        ),
         to("a phone number that is none", json!({"phone": "13800138000"}), &["/recipients/0/phone"]),
-        to("a time zone that is none", json!({"email": TO, "time_zone": "Mars/Phobos"}), &["/recipients/0/time_zone"]),
-        with("a variable that somebody lacks", wants_room(json!({"email": "canary-2@example.org"})), &["/recipients/1"]),
+        to(
+            "a time zone that is none",
+            json!({"email": TO, "time_zone": "Mars/Phobos"}),
+            &["/recipients/0/time_zone"],
+        ),
+        with(
+            "a variable that somebody lacks",
+            wants_room(json!({"email": "canary-2@example.org"})),
+            &["/recipients/1"],
+        ),
         with(
             "one person with two sets of variables",
             json!({"recipients": [{"key": "canary", "email": TO, "variables": {"a": 1}}, {"key": "canary", "variables": {"a": 2}}]}),
@@ -136,7 +196,12 @@ fn check(case: &Case, answer: &Answer) {
         pointers.sort();
         assert_eq!(answer.pointers(), pointers, "{}: {}", case.what, answer.text);
     }
-    assert!(!answer.text.to_lowercase().contains("canary"), "{}: an answer repeats what it was given: {}", case.what, answer.text);
+    assert!(
+        !answer.text.to_lowercase().contains("canary"),
+        "{}: an answer repeats what it was given: {}",
+        case.what,
+        answer.text
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

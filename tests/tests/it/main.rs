@@ -1,10 +1,16 @@
 //! Whole-system tests, one program: linking is what costs.
 
 mod arrive;
+mod bad_input;
 mod broker;
+mod bulk;
 mod crash;
 mod failure;
+mod keys;
 mod outage;
 mod plans;
+mod routes;
 mod schema;
+mod settings;
 mod support;
+mod targets;

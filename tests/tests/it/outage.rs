@@ -99,7 +99,7 @@ async fn processes_that_start_before_their_servers_become_ready_when_those_come(
     let database = Database::create(servers).await;
     servers.tell(&["stop-postgres"]);
     servers.tell(&["stop-broker"]);
-    let mut system = System::spawn_on(database, &servers.amqp_url, Options::default());
+    let mut system = System::spawn_on(database, &servers.amqp_url, Options::default()).await;
     expect_outage(&mut system);
     let api = system.client(None).await;
     assert_eq!(api.get("/readyz").await.expect(503).json()["dependencies"]["database"], "cannot be reached");

@@ -1,0 +1,195 @@
+//! Every route of `/openapi.json`, one by one: who may call it, and what they may see there.
+
+use herald_tests::{Answer, Client, Options, SOON, System, Tenant};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::start;
+
+/// One method of one path, as documented.
+struct Route {
+    method: Method,
+    path: String,
+    /// What a key must be allowed; `None`: open to everybody.
+    scope: Option<String>,
+}
+
+async fn routes(http: &Client) -> Vec<Route> {
+    let document = http.get("/openapi.json").await.expect(200).json();
+    let mut routes = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let Ok(method) = method.to_uppercase().parse::<Method>() else { continue };
+            if !["GET", "POST", "PUT", "PATCH", "DELETE"].contains(&method.as_str()) {
+                continue;
+            }
+            let secured = operation["security"].as_array().is_some_and(|security| !security.is_empty());
+            let scope = secured
+                .then(|| operation["x-scope"].as_str().expect("a secured route names its scope").to_owned());
+            routes.push(Route { method, path: path.clone(), scope });
+        }
+    }
+    assert!(routes.len() > 15, "only {} routes are documented", routes.len());
+    routes
+}
+
+/// Everything of one tenant that another might ask for.
+struct Belongings {
+    plan: String,
+    delivery: String,
+    account: String,
+    key: String,
+    all: Vec<String>,
+}
+
+/// A tenant's accounts, a finished plan and a key; all names hold `mark`.
+async fn furnish(tenant: &Tenant, mark: &str) -> Belongings {
+    let http = &tenant.http;
+    let account = tenant.account(json!({"name": mark, "channel": "inbox", "provider": "inbox"})).await;
+    let body = plan_body(mark);
+    let made = http.post_with_key("/v1/plans", "the same key", &body).await.expect(202).json();
+    let plan = herald_tests::tenant::Plan { id: made["id"].as_str().unwrap().to_owned(), body: made };
+    tenant.until(&plan, "finished", SOON).await;
+    let deliveries = tenant.deliveries(&plan).await;
+    let people = http.all(&format!("{}/recipients", plan.path())).await;
+    let key =
+        http.post("/v1/keys", &json!({"name": mark, "scopes": ["plans:read"]})).await.expect(201).json();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (delivery, key) = (text(&deliveries[0]["id"]), text(&key["id"]));
+    let all = vec![
+        plan.id.clone(),
+        account.clone(),
+        delivery.clone(),
+        key.clone(),
+        text(&people[0]["id"]),
+        mark.to_owned(),
+    ];
+    Belongings { plan: plan.id, delivery, account, key, all }
+}
+
+fn plan_body(mark: &str) -> Value {
+    json!({"title": mark, "content": {"text": mark}, "channels": ["inbox"], "recipients": [{"key": "canary-owner"}], "reference": "canary-reference"})
+}
+
+/// The path with another's ids in it. A new path needs a line here, and thought.
+fn filled(path: &str, other: &Belongings) -> String {
+    let id = match path.split('/').nth(2) {
+        Some("plans") => &other.plan,
+        Some("deliveries") => &other.delivery,
+        Some("accounts") => &other.account,
+        Some("keys") => &other.key,
+        Some("inbox") => return path.replace("{owner}", "canary-owner"),
+        _ => panic!("{path} is new: say here what of another tenant's could be asked for with it"),
+    };
+    path.replace("{id}", id)
+}
+
+/// A good body for a route that takes one.
+fn body(route: &Route) -> Option<Value> {
+    match (route.method.as_str(), route.path.as_str()) {
+        ("POST", "/v1/plans") => Some(plan_body("canary-mine")),
+        ("POST", "/v1/accounts") => {
+            Some(json!({"name": "canary-theirs", "channel": "inbox", "provider": "inbox"}))
+        }
+        ("PATCH", "/v1/accounts/{id}") => Some(json!({"order": 7})),
+        ("POST", "/v1/keys") => Some(json!({"name": "canary-mine", "scopes": ["plans:read"]})),
+        ("POST", "/v1/accounts/{id}/verify") | ("GET" | "DELETE", _) => None,
+        (method, path) => panic!("{method} {path} is new: give it a good body here"),
+    }
+}
+
+async fn call(http: &Client, route: &Route, path: &str) -> Answer {
+    let body = body(route).map(|body| body.to_string().into_bytes());
+    let headers: &[(&str, &str)] =
+        if route.path == "/v1/plans" { &[("idempotency-key", "the same key")] } else { &[] };
+    http.call(route.method.clone(), path, headers, body).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tenants_never_see_each_other() {
+    let (mut system, theirs) = start(Options::default()).await;
+    let other = furnish(&theirs, "canary-theirs").await;
+    let me = system.tenant("canary-second").await;
+    me.account(json!({"name": "canary-own", "channel": "inbox", "provider": "inbox"})).await;
+    for route in routes(&me.http).await.iter().filter(|route| route.scope.is_some()) {
+        let path = filled(&route.path, &other);
+        let answer = call(&me.http, route, &path).await;
+        let named = route.path.contains("{id}");
+        let expected: &[u16] = if named { &[404] } else { &[200, 201, 202] };
+        let place = format!("{} {path}", route.method);
+        assert!(expected.contains(&answer.status), "{place}: {} {}", answer.status, answer.text);
+        assert_eq!(answer.header("idempotent-replayed"), "", "{place}: another's answer was repeated");
+        let own = route.method == Method::POST && route.path == "/v1/accounts";
+        for thing in other.all.iter().filter(|thing| !own || *thing != "canary-theirs") {
+            assert!(
+                !answer.text.contains(thing.as_str()),
+                "{place} shows another tenant's {thing}: {}",
+                answer.text
+            );
+        }
+    }
+    // My message to an owner of the same name is mine, theirs is theirs, and nothing of theirs was touched.
+    let mine = me.http.all("/v1/plans").await;
+    assert_eq!(mine.len(), 1, "same reference, same Idempotency-Key, another tenant: a plan of its own");
+    let plan =
+        herald_tests::tenant::Plan { id: mine[0]["id"].as_str().unwrap().to_owned(), body: mine[0].clone() };
+    me.until(&plan, "finished", SOON).await;
+    for (tenant, title) in [(&me, "canary-mine"), (&theirs, "canary-theirs")] {
+        let inbox = tenant.http.all("/v1/inbox/canary-owner").await;
+        assert_eq!((inbox.len(), &inbox[0]["title"]), (1, &json!(title)));
+    }
+    let account = theirs.http.get(&format!("/v1/accounts/{}", other.account)).await.expect(200).json();
+    assert_eq!((&account["order"], &account["enabled"]), (&json!(1), &json!(true)));
+    let keys = theirs.http.all("/v1/keys").await;
+    assert!(keys.iter().all(|key| key["revoked_at"].is_null()), "{keys:?}");
+    system.finish().await;
+}
+
+async fn key_with(http: &Client, scopes: &[&str]) -> Client {
+    let made = http.post("/v1/keys", &json!({"name": "canary", "scopes": scopes})).await.expect(201).json();
+    http.with_key(made["key"].as_str().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_asks_for_a_key_with_its_scope() {
+    let (mut system, tenant) = start(Options::default()).await;
+    let own = furnish(&tenant, "canary-own").await;
+    let routes = routes(&tenant.http).await;
+    let mut scopes: Vec<&str> = routes.iter().filter_map(|route| route.scope.as_deref()).collect();
+    scopes.sort_unstable();
+    scopes.dedup();
+    let nobody = system.client(None).await;
+    let strangers =
+        [nobody.with_key("hk_nonsense"), nobody.with_key(&format!("hk_{}", "A".repeat(43))), nobody.clone()];
+    for route in &routes {
+        let Some(scope) = &route.scope else {
+            assert_eq!(nobody.get(&route.path).await.status, 200, "{}", route.path);
+            continue;
+        };
+        let (path, place) = (filled(&route.path, &own), format!("{} {}", route.method, route.path));
+        for stranger in &strangers {
+            let answer = call(stranger, route, &path).await;
+            assert_eq!(answer.status, 401, "{place}: {}", answer.text);
+            assert!(answer.header("www-authenticate").starts_with("Bearer"), "{place}");
+        }
+        let others: Vec<&str> = scopes.iter().copied().filter(|other| other != scope).collect();
+        let answer = call(&key_with(&tenant.http, &others).await, route, &path).await;
+        assert_eq!(answer.status, 403, "{place}: {}", answer.text);
+        assert!(answer.text.contains(scope.as_str()), "{place}: {}", answer.text);
+    }
+    only_what_is_scoped(&tenant, &system).await;
+    system.finish().await;
+}
+
+/// A key that may only read plans reads plans, and changes nothing.
+async fn only_what_is_scoped(tenant: &Tenant, system: &System) {
+    let reader = key_with(&tenant.http, &["plans:read"]).await;
+    assert_eq!(reader.get("/v1/plans").await.status, 200);
+    assert_eq!(reader.post("/v1/plans", &plan_body("canary")).await.status, 403);
+    let beyond = key_with(&tenant.http, &["keys:write"])
+        .await
+        .post("/v1/keys", &json!({"name": "x", "scopes": ["plans:write"]}))
+        .await;
+    assert_eq!(beyond.status, 403, "nobody gives away what they do not have: {}", beyond.text);
+    assert_eq!(system.database.number("SELECT count(*) FROM plan").await, 1);
+}
