@@ -56,11 +56,12 @@ impl Answer {
 /// A caller with a key.
 #[derive(Debug, Clone)]
 pub struct Client {
+    http: reqwest::Client,
     base: String,
     key: Option<String>,
 }
 
-/// One connection pool for all tests would tie them to the runtime of the first, so each call of a test makes do without.
+/// Keeps no connection: one to a process that was killed since would fail the next call.
 fn http() -> reqwest::Client {
     static TLS: OnceLock<()> = OnceLock::new();
     TLS.get_or_init(|| drop(rustls::crypto::ring::default_provider().install_default()));
@@ -72,13 +73,13 @@ impl Client {
     /// A caller of `base` (`http://host:port`) with that key.
     #[must_use]
     pub fn new(base: &str, key: Option<&str>) -> Self {
-        Client { base: base.to_owned(), key: key.map(str::to_owned) }
+        Client { http: http(), base: base.to_owned(), key: key.map(str::to_owned) }
     }
 
     /// The same caller, at another's address: a restarted API has another port.
     #[must_use]
     pub fn at(&self, other: &Client) -> Self {
-        Client { base: other.base.clone(), key: self.key.clone() }
+        Client { http: other.http.clone(), base: other.base.clone(), key: self.key.clone() }
     }
 
     /// `http://host:port`.
@@ -96,7 +97,7 @@ impl Client {
     /// The same address with another key.
     #[must_use]
     pub fn with_key(&self, key: &str) -> Self {
-        Client { base: self.base.clone(), key: Some(key.to_owned()) }
+        Client { http: self.http.clone(), base: self.base.clone(), key: Some(key.to_owned()) }
     }
 
     /// Any request.
@@ -110,7 +111,7 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<Vec<u8>>,
     ) -> Result<Answer, reqwest::Error> {
-        let mut request = http().request(method, format!("{}{path}", self.base));
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
         if let Some(key) = &self.key {
             request = request.bearer_auth(key);
         }

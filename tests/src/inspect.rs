@@ -43,6 +43,11 @@ pub(crate) async fn database(database: &Database) -> Vec<String> {
     problems
 }
 
+/// A process may have 150 MB whatever it is given.
+pub(crate) fn memory(name: &str, peak_mb: u64) -> Option<String> {
+    (peak_mb >= 150).then(|| format!("{name} has had {peak_mb} MB of memory"))
+}
+
 /// Error lines nobody expected, and private words.
 pub(crate) fn log(name: &str, text: &str, expected: &[String]) -> Vec<String> {
     let mut problems = private(&format!("the log of {name}"), text);

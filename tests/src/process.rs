@@ -132,6 +132,15 @@ impl Process {
         self.child.try_wait().expect("a child can be asked")
     }
 
+    /// The most memory it has had, in MB; 0 when it has ended.
+    #[must_use]
+    pub fn peak_memory_mb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = peak.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        kilobytes.unwrap_or(0) / 1024
+    }
+
     /// Sends a signal by name (`TERM`, `STOP`, `CONT`).
     ///
     /// # Panics

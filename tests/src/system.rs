@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use std::time::Duration;
 
-use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::metrics::Metrics;
 use crate::process::{self, Launch, Process};
@@ -40,14 +40,9 @@ pub struct Options {
     alone: bool,
 }
 
-/// Tests run side by side, but for those that measure.
-static SIDE_BY_SIDE: RwLock<()> = RwLock::const_new(());
-
-/// The right to run now.
-enum Turn {
-    Shared { _guard: RwLockReadGuard<'static, ()> },
-    Alone { _guard: RwLockWriteGuard<'static, ()> },
-}
+/// Systems that run at once, so that many cores do not mean more connections than the servers have.
+const SIDE_BY_SIDE: u32 = 3;
+static TURNS: Semaphore = Semaphore::const_new(SIDE_BY_SIDE as usize);
 
 impl Default for Options {
     /// One API, one dispatcher, one worker, on the shared servers.
@@ -108,7 +103,7 @@ pub struct System {
     expected: Vec<String>,
     started: u32,
     finished: bool,
-    _turn: Turn,
+    _turn: SemaphorePermit<'static>,
 }
 
 impl System {
@@ -140,11 +135,8 @@ impl System {
     /// # Panics
     /// When a program cannot be started.
     pub async fn spawn_on(database: Database, amqp_url: &str, options: Options) -> System {
-        let turn = if options.alone {
-            Turn::Alone { _guard: SIDE_BY_SIDE.write().await }
-        } else {
-            Turn::Shared { _guard: SIDE_BY_SIDE.read().await }
-        };
+        let turns = if options.alone { SIDE_BY_SIDE } else { 1 };
+        let turn = TURNS.acquire_many(turns).await.expect("nobody closes it");
         let prefix = format!("test-{}-{}", std::process::id(), database::next_number());
         let folder = std::env::temp_dir().join(format!("herald-{prefix}"));
         std::fs::create_dir_all(&folder).expect("a folder for logs can be made");
@@ -313,6 +305,7 @@ impl System {
             let page = process.http().await.get("/metrics").await.expect(200);
             problems.extend(Metrics::parse(&page.text).problems());
             problems.extend(inspect::private(&format!("/metrics of {}", process.name), &page.text));
+            problems.extend(inspect::memory(&process.name, process.peak_memory_mb()));
         }
         problems.extend(self.stop_all().await);
         problems.extend(broker::remove(&broker, &self.prefix).await);

@@ -32,11 +32,13 @@ pub(crate) struct Open {
 pub(crate) struct Accounts {
     deps: Deps,
     open: Mutex<HashMap<i64, Arc<Open>>>,
+    /// Held while an account is loaded: two loads at once would give it two sets of connections and permits.
+    loading: tokio::sync::Mutex<()>,
 }
 
 impl Accounts {
     pub(crate) fn new(deps: Deps) -> Self {
-        Accounts { deps, open: Mutex::default() }
+        Accounts { deps, open: Mutex::default(), loading: tokio::sync::Mutex::default() }
     }
 
     /// The account, loaded or from memory; `None` when it is deleted, disabled, or cannot be used by this build.
@@ -49,10 +51,14 @@ impl Accounts {
         ring: &KeyRing,
         pool: &Pool,
     ) -> Result<Option<Arc<Open>>, herald_shared::db::Error> {
-        let known = self.open.lock().expect("nothing panics while it is held").get(&id).cloned();
-        if let Some(open) = known.as_ref().filter(|open| open.loaded.elapsed() < FRESH) {
-            return Ok(Some(open.clone()));
+        if let Some(open) = self.fresh(id) {
+            return Ok(Some(open));
         }
+        let _loading = self.loading.lock().await;
+        if let Some(open) = self.fresh(id) {
+            return Ok(Some(open));
+        }
+        let known = self.open.lock().expect("nothing panics while it is held").get(&id).cloned();
         let Some(row) = worker::account(&pool.get().await?, id).await? else {
             self.forget(id);
             return Ok(None);
@@ -71,6 +77,11 @@ impl Accounts {
         }
         open.insert(id, fresh.clone());
         Ok(Some(fresh))
+    }
+
+    fn fresh(&self, id: i64) -> Option<Arc<Open>> {
+        let open = self.open.lock().expect("nothing panics while it is held");
+        open.get(&id).filter(|open| open.loaded.elapsed() < FRESH).cloned()
     }
 
     /// Drops what is known about an account; the next use loads it.

@@ -28,6 +28,8 @@ const BACKSTOP: Duration = Duration::from_secs(900);
 pub(crate) struct Record {
     pub(crate) done: Vec<Done>,
     pub(crate) release: Option<Release>,
+    /// Calls to be made next, in the same commit.
+    pub(crate) marks: Vec<Mark>,
     /// The calls' permits, given back after the commit: a kill leaves no more unknown outcomes than the account has
     /// permits, counting those that have ended and are not recorded yet.
     pub(crate) permits: Vec<OwnedSemaphorePermit>,
@@ -36,28 +38,22 @@ pub(crate) struct Record {
 /// A task for the process to own.
 pub(crate) type Task = (&'static str, Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>);
 
-/// The three batchers of a lane.
+/// The two batchers of a lane.
 pub(crate) struct Batches {
     claims: Batcher<Want, Option<Claimed>>,
-    marks: Batcher<Mark, bool>,
-    records: Batcher<Record, ()>,
+    records: Batcher<Record, Vec<bool>>,
 }
 
 impl Batches {
     /// The batchers and the tasks that must run for them.
     pub(crate) fn new(pool: Pool, shared: Arc<Shared>) -> (Self, Vec<Task>) {
         let parts = Arc::new(Parts { pool, shared, uncertain: AtomicBool::new(false) });
-        let (a, b, c) = (parts.clone(), parts.clone(), parts);
+        let (a, b) = (parts.clone(), parts);
         let (claims, claiming) = batcher(2, SIZE, move |wants| a.clone().claim(wants));
-        let (marks, marking) = batcher(2, SIZE, move |marks| b.clone().mark(marks));
         // One at a time: a second statement would wait for the same plan rows, and a job's release must not overtake its outcomes.
-        let (records, recording) = batcher(1, SIZE, move |records| c.clone().record(records));
-        let tasks: Vec<Task> = vec![
-            ("claims", Box::pin(claiming)),
-            ("marks", Box::pin(marking)),
-            ("records", Box::pin(recording)),
-        ];
-        (Batches { claims, marks, records }, tasks)
+        let (records, recording) = batcher(1, SIZE, move |records| b.clone().record(records));
+        let tasks: Vec<Task> = vec![("claims", Box::pin(claiming)), ("records", Box::pin(recording))];
+        (Batches { claims, records }, tasks)
     }
 
     /// Claims a job; `None`: it is not to be had, forget the pointer.
@@ -65,13 +61,9 @@ impl Batches {
         self.claims.submit(want).await.flatten()
     }
 
-    /// Marks a call; `false`: it must not go out.
-    pub(crate) async fn mark(&self, mark: Mark) -> bool {
-        self.marks.submit(mark).await.unwrap_or(false)
-    }
-
-    /// Hands in outcomes, in order; the receiver answers after their commit, with an error when they could not be recorded.
-    pub(crate) async fn record(&self, record: Record) -> oneshot::Receiver<()> {
+    /// Hands in outcomes and marks, in order; the receiver answers after their commit which of the marked calls may go out,
+    /// with an error when nothing could be recorded.
+    pub(crate) async fn record(&self, record: Record) -> oneshot::Receiver<Vec<bool>> {
         self.records.enqueue(record).await
     }
 }
@@ -113,37 +105,24 @@ impl Parts {
         wants.iter().map(|want| by_job.remove(&want.job)).collect()
     }
 
-    async fn mark(self: Arc<Self>, marks: Vec<Mark>) -> Vec<bool> {
-        let lease = &self.shared.lease;
-        let attempt = || async {
-            let client = self.pool.get().await?;
-            claim::mark(&client, lease.incarnation(), &marks).await
-        };
-        match self.until_available("mark", &attempt).await {
-            Some(Ok(marked)) => marked,
-            Some(Err(error)) => {
-                tracing::error!(error = error.chain(), "calls cannot be marked: they wait");
-                vec![false; marks.len()]
-            }
-            None => vec![false; marks.len()],
-        }
-    }
-
-    async fn record(self: Arc<Self>, records: Vec<Record>) -> Vec<()> {
+    async fn record(self: Arc<Self>, records: Vec<Record>) -> Vec<Vec<bool>> {
         let count = records.len();
         let done: Vec<Done> = records.iter().flat_map(|record| record.done.iter().cloned()).collect();
         let releases: Vec<Release> = records.iter().filter_map(|record| record.release.clone()).collect();
+        let marks: Vec<Mark> = records.iter().flat_map(|record| record.marks.iter().cloned()).collect();
         let attempt = || async {
-            let client = self.pool.get().await?;
-            settle::settle(&client, &done, &releases).await
+            let mut client = self.pool.get().await?;
+            settle::settle_and_mark(&mut client, &done, &releases, self.shared.lease.incarnation(), &marks)
+                .await
         };
         match self.until_available("record", &attempt).await {
-            Some(Ok(settled)) => {
+            Some(Ok((settled, marked))) => {
                 crate::outcome::count(&self.shared, &done);
                 for position in settled.late {
                     self.late(&done[position]).await;
                 }
-                vec![(); count]
+                let mut marked = marked.into_iter();
+                records.iter().map(|record| marked.by_ref().take(record.marks.len()).collect()).collect()
             }
             Some(Err(error)) if count > 1 => {
                 tracing::error!(error = error.chain(), "a batch of outcomes failed: trying one by one");

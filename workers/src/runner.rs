@@ -142,7 +142,7 @@ impl Job {
     async fn work(mut self, permits: Vec<OwnedSemaphorePermit>) -> bool {
         // Calls are tasks: they go on while the next ones are being marked.
         let mut calls = JoinSet::new();
-        let mut records = Vec::new();
+        let (mut records, mut recorded) = (Vec::new(), true);
         let mut marked = self.claimed.marked;
         for permit in permits {
             let members: Vec<Member> = self.take().take(marked).collect();
@@ -152,26 +152,38 @@ impl Job {
             marked -= members.len();
             calls.spawn(self.call(members, permit));
         }
-        loop {
-            for (members, permit) in self.mark_more(calls.is_empty()).await {
-                calls.spawn(self.call(members, permit));
-            }
-            let Some(ended) = calls.join_next().await else { break };
+        while let Some(ended) = calls.join_next().await {
             let mut record = Record::default();
             self.judge(ended, &mut record).await;
             while let Some(ended) = calls.try_join_next() {
                 self.judge(ended, &mut record).await;
             }
-            let last = calls.is_empty() && (self.halted || self.waiting.as_slice().is_empty());
-            record.release = last.then(|| self.release());
-            records.push(self.context.batches.record(record).await);
-            if last {
-                return all(records).await;
+            let next = self.next_calls(&mut record);
+            if next.is_empty() {
+                let last = calls.is_empty();
+                record.release = last.then(|| self.release());
+                records.push(self.context.batches.record(record).await);
+                if last {
+                    return all(records).await;
+                }
+                continue;
+            }
+            // The outcomes of the ended calls and the marks of the next ones share a commit.
+            let answer = self.context.batches.record(record).await.await;
+            recorded &= answer.is_ok();
+            let allowed = answer.unwrap_or_default().into_iter().chain(std::iter::repeat(false));
+            for ((members, permit), allowed) in next.into_iter().zip(allowed) {
+                if allowed {
+                    calls.spawn(self.call(members, permit));
+                } else {
+                    self.halted = true;
+                    self.rest.extend(members.iter().map(|m| m.no));
+                }
             }
         }
         let release = Some(self.release());
         records.push(self.context.batches.record(Record { release, ..Record::default() }).await);
-        all(records).await
+        all(records).await && recorded
     }
 
     /// The next call's members.
@@ -180,40 +192,26 @@ impl Job {
         self.waiting.by_ref().take(batch)
     }
 
-    /// Marks further calls, as many as have permits now; waits for one only when nothing else is going on.
-    async fn mark_more(&mut self, idle: bool) -> Vec<(Vec<Member>, OwnedSemaphorePermit)> {
+    /// The next calls, in the places of those that ended and whatever else is free now; their marks go into `record`.
+    /// None when nobody waits, or nobody may be called any more.
+    fn next_calls(&mut self, record: &mut Record) -> Vec<(Vec<Member>, OwnedSemaphorePermit)> {
         self.halted |= self.context.shared.stop.is_cancelled();
         if self.halted || self.waiting.as_slice().is_empty() {
             return Vec::new();
         }
         let most = self.waiting.as_slice().len().div_ceil(self.account.spec.batch as usize);
-        let mut permits: Vec<OwnedSemaphorePermit> = more(&self.account, most).collect();
-        if permits.is_empty() && idle {
-            match tokio::time::timeout(PATIENCE, self.account.capacity.clone().acquire_owned()).await {
-                Ok(Ok(permit)) => permits.push(permit),
-                _ => {
-                    self.halted = true;
-                    self.delay = self.delay.max(CROWDED);
-                }
-            }
-        }
-        let groups: Vec<(Vec<Member>, OwnedSemaphorePermit)> =
-            permits.into_iter().map(|permit| (self.take().collect(), permit)).collect();
+        // What is not needed stays with the record: its calls are not recorded yet.
+        let spare = record.permits.len().saturating_sub(most);
+        let mut permits = record.permits.split_off(spare);
+        permits.extend(more(&self.account, most - permits.len()));
         let (job, token) = (self.claimed.job, self.claimed.token);
-        let marks = groups.iter().map(|(members, _)| {
-            self.context.batches.mark(Mark { job, token, nos: members.iter().map(|m| m.no).collect() })
-        });
-        let allowed = futures_util::future::join_all(marks).await;
-        let mut marked = Vec::with_capacity(groups.len());
-        for ((members, permit), allowed) in groups.into_iter().zip(allowed) {
-            if allowed {
-                marked.push((members, permit));
-            } else {
-                self.halted = true;
-                self.rest.extend(members.iter().map(|m| m.no));
-            }
+        let mut next = Vec::with_capacity(permits.len());
+        for permit in permits {
+            let members: Vec<Member> = self.take().collect();
+            record.marks.push(Mark { job, token, nos: members.iter().map(|m| m.no).collect() });
+            next.push((members, permit));
         }
-        marked
+        next
     }
 
     /// A call ready to go out.
@@ -327,7 +325,7 @@ fn target(member: Member) -> Target {
     Target { no, key, name, address, variables }
 }
 
-async fn all(records: Vec<oneshot::Receiver<()>>) -> bool {
+async fn all(records: Vec<oneshot::Receiver<Vec<bool>>>) -> bool {
     let mut all = true;
     for record in records {
         all &= record.await.is_ok();

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::GenericClient;
+use deadpool_postgres::{Client, GenericClient};
 
 use super::Error;
+use super::claim::{self, Mark};
 use crate::domain::outcome::Outcome;
 use crate::domain::settle::Fate;
 use crate::domain::{Class, DeliveryStatus, Lane, Slot};
@@ -108,6 +109,31 @@ pub async fn settle(
         .await?;
     let late = rows.iter().filter_map(|row| usize::try_from(row.get::<_, i64>(0) - 1).ok()).collect();
     Ok(Settled { late })
+}
+
+/// [`settle`] and [`claim::mark`] in one commit: the places of the calls that ended go to the next ones.
+///
+/// Repeatable when the answer was lost.
+///
+/// # Errors
+/// [`Error`]; nothing is recorded or marked.
+pub async fn settle_and_mark(
+    client: &mut Client,
+    done: &[Done],
+    releases: &[Release],
+    incarnation: i64,
+    marks: &[Mark],
+) -> Result<(Settled, Vec<bool>), Error> {
+    if marks.is_empty() {
+        return Ok((settle(client, done, releases).await?, Vec::new()));
+    }
+    let transaction = client.transaction().await?;
+    let both = tokio::try_join!(
+        settle(&transaction, done, releases),
+        claim::mark(&transaction, incarnation, marks)
+    )?;
+    transaction.commit().await?;
+    Ok(both)
 }
 
 /// Records the truth about a call that was given up as unknown meanwhile. `false`: it came too late, a newer attempt

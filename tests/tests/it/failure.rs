@@ -194,3 +194,62 @@ async fn refused_credentials_stop_the_account_and_correcting_them_finishes_the_p
     assert_eq!(outcomes(&tenant.delivery(&plan).await), ["sent"], "refused credentials are no attempt");
     system.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhooks_answer_decides_and_its_id_stays_the_same() {
+    let key = webhook::Key::random();
+    let server = webhook::start(webhook::Options { keys: vec![key.clone()], ..webhook::Options::default() })
+        .await
+        .unwrap();
+    let (system, tenant) = start(Options::default()).await;
+    tenant.webhook(key.text()).await;
+    server.script_for("/canary-gone", webhook::Behaviour::status(410));
+    server.script_for("/canary-flaky", webhook::Behaviour::status(500).times(2));
+    server.script_for("/canary-moved", webhook::Behaviour::status(302));
+    server.script_for(
+        "/canary-silent",
+        webhook::Behaviour::new(webhook::Action::DropAfterBody { accepted: true }).times(1),
+    );
+    server.script_for("/canary-early", webhook::Behaviour::new(webhook::Action::DropBeforeBody).times(1));
+    let paths =
+        ["/canary-good", "/canary-gone", "/canary-flaky", "/canary-moved", "/canary-silent", "/canary-early"];
+    let mut body = mail(paths.map(|path| json!({"key": path, "url": server.url(path)})).to_vec());
+    body["channels"] = json!(["webhook"]);
+    let plan = tenant.send(&body).await;
+    tenant.until(&plan, "finished", SOON).await;
+    let found: Vec<Value> = tenant.deliveries(&plan).await;
+    let ends: Vec<(&str, &str)> =
+        found.iter().map(|d| (d["status"].as_str().unwrap(), d["reason"].as_str().unwrap_or(""))).collect();
+    let (sent, refused) = (("sent", ""), ("failed", "rejected"));
+    assert_eq!(ends, [sent, refused, sent, refused, sent, sent]);
+    let attempts: Vec<i64> = found.iter().map(|d| d["attempts"].as_i64().unwrap()).collect();
+    assert_eq!(attempts, [1, 1, 3, 1, 2, 2]);
+    server.read(|received| {
+        assert_eq!(received.violations, Vec::<String>::new());
+        for (delivery, seen) in found.iter().zip([1, 1, 3, 1, 2, 1]) {
+            let id = delivery["id"].as_str().unwrap();
+            assert_eq!(received.by_id[id].count, seen, "requests with the webhook-id {id}");
+        }
+    });
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_callers_trace_reaches_the_workers_log() {
+    let (system, tenant, server) = start_mail(Options::default()).await;
+    server.script(Behaviour::refuse("550 5.1.1 no such user"));
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let body = mail([TO]).to_string().into_bytes();
+    let accepted =
+        tenant.http.call(reqwest::Method::POST, "/v1/plans", &[("traceparent", trace)], Some(body)).await;
+    assert_eq!(accepted.status, 202, "{}", accepted.text);
+    let trace_id = &trace[3..35];
+    wait_until("the worker names the trace", SOON, async || system.workers[0].output().contains(trace_id))
+        .await;
+    assert!(system.api.output().contains(trace_id));
+    wait_until("it is over", SOON, async || {
+        system.database.number("SELECT count(*) FROM plan WHERE status = 6").await == 1
+    })
+    .await;
+    system.finish().await;
+}
