@@ -4,6 +4,8 @@
 -- Locks plainly, in id order: SKIP LOCKED could skip a row that admission has just marked, and ack its only pointer.
 -- A job that changed between this statement's snapshot and its lock is left alone: its deliveries would be read as they
 -- were before the change. It becomes due again by itself.
+-- `+ 0` here and in other hot statements: a bare column would invite a partial index (plan_expiry, job_claimed) that is small
+-- when the statement is planned and holds every living plan or claimed job when it runs.
 WITH want AS MATERIALIZED (
     SELECT * FROM unnest($1::bigint[], $2::integer[], $3::integer[]) AS w(id, calls, batch)
 ), seen AS MATERIALIZED (
@@ -16,7 +18,7 @@ WITH want AS MATERIALIZED (
        SET state = 2, token = j.token + 1, incarnation_id = $4, claims = j.claims + 1, publishes = 0,
            due_at = now() + $5::double precision * interval '1 ms'
       FROM locked l, plan p, account a, worker_incarnation w
-     WHERE j.id = l.id AND p.id = j.plan_id AND p.status = 4 AND p.expires_at > now()
+     WHERE j.id = l.id AND p.id = j.plan_id AND p.status + 0 = 4 AND p.expires_at > now()
        AND a.id = j.account_id AND a.enabled AND a.deleted_at IS NULL
        AND w.id = $4 AND w.ended_at IS NULL
     RETURNING j.id, j.token, j.plan_id, j.tenant_id, j.slot, j.lane, j.attempt, j.lo, j.hi, j.members, a.id AS account_id, a.version AS account_version,

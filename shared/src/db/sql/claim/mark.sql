@@ -7,7 +7,7 @@ WITH want AS MATERIALIZED (
       FROM unnest($1::bigint[], $2::integer[], $3::text[]) WITH ORDINALITY AS w(job_id, token, members, ord)
 ), held AS MATERIALIZED (
     SELECT j.id, j.token, j.plan_id, j.slot, j.attempt, j.account_id
-      FROM job j WHERE j.id = ANY($1) AND j.state = 2 AND j.incarnation_id = $4 ORDER BY j.id FOR SHARE
+      FROM job j WHERE j.id = ANY($1) AND j.state + 0 = 2 AND j.incarnation_id + 0 = $4 ORDER BY j.id FOR SHARE
 ), opened AS (
     INSERT INTO attempt (plan_id, slot, lo, number, hi, members, job_id, incarnation_id, account_id)
     SELECT h.plan_id, h.slot, w.members[1], h.attempt, w.members[cardinality(w.members)],
@@ -15,7 +15,7 @@ WITH want AS MATERIALIZED (
            h.id, $4, h.account_id
       FROM want w
       JOIN held h ON h.id = w.job_id AND h.token = w.token
-      JOIN plan p ON p.id = h.plan_id AND p.status = 4 AND p.expires_at > now()
+      JOIN plan p ON p.id = h.plan_id AND p.status + 0 = 4 AND p.expires_at > now()
     ON CONFLICT (plan_id, slot, lo, number) DO UPDATE SET started_at = now()
      WHERE attempt.ended_at IS NULL AND attempt.job_id = excluded.job_id AND attempt.incarnation_id = excluded.incarnation_id
     RETURNING job_id, lo

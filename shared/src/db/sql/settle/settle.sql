@@ -35,7 +35,7 @@ WITH call AS MATERIALIZED (
     SELECT id, token, rest::integer[] AS rest, delay_ms, drop_account
       FROM unnest($14::bigint[], $15::integer[], $16::text[], $17::double precision[], $18::boolean[]) AS r(id, token, rest, delay_ms, drop_account)
 ), dropped AS (
-    DELETE FROM job j USING release r WHERE j.id = r.id AND j.token = r.token AND j.state = 2 AND r.rest IS NULL
+    DELETE FROM job j USING release r WHERE j.id = r.id AND j.token = r.token AND j.state + 0 = 2 AND r.rest IS NULL
 ), put_back AS (
     UPDATE job j
        SET state = 0, incarnation_id = NULL, publishes = 0, claims = 0, units = cardinality(r.rest),
@@ -43,7 +43,7 @@ WITH call AS MATERIALIZED (
            members = CASE WHEN r.rest[cardinality(r.rest)] - r.rest[1] + 1 <> cardinality(r.rest) THEN r.rest END,
            account_id = CASE WHEN r.drop_account THEN NULL ELSE j.account_id END, due_at = now() + r.delay_ms * interval '1 ms'
       FROM release r
-     WHERE j.id = r.id AND j.token = r.token AND j.state = 2 AND r.rest IS NOT NULL
+     WHERE j.id = r.id AND j.token = r.token AND j.state + 0 = 2 AND r.rest IS NOT NULL
 )
 SELECT c.ord FROM call c
  WHERE NOT EXISTS (SELECT FROM closed k WHERE k.ord = c.ord) AND NOT EXISTS (SELECT FROM forgotten f WHERE f.ord = c.ord)
