@@ -162,7 +162,7 @@ mod tests {
         let lengths = |units: &[i32]| -> Vec<usize> {
             messages(units.iter().map(|&u| pointer(u)).collect()).iter().map(Vec::len).collect()
         };
-        assert_eq!(lengths(&[]), []);
+        assert!(lengths(&[]).is_empty());
         assert_eq!(lengths(&[1; 40]), [32, 8]);
         assert_eq!(lengths(&[50, 50, 50]), [2, 1]);
         assert_eq!(lengths(&[1000, 1000]), [1, 1]);

@@ -1,9 +1,11 @@
-//! Whole-system tests: the real programs, as processes, against real PostgreSQL and RabbitMQ and scripted providers.
+//! Whole-system tests: the real programs, as processes, against real PostgreSQL and RabbitMQ and scripted
+//! providers.
 //!
-//! A test starts a [`System`] (a database and a queue prefix of its own), acts on it through [`Tenant`] and ends with
-//! [`System::finish`], which stops the programs and looks for what should not be left: jobs, open attempts, counters
-//! that drifted, queue messages, error lines, and anything private in logs or metrics. Whatever is private in a test
-//! (addresses, content, passwords) has the word `canary` in it: that is how it is found where it must not be.
+//! A test starts a [`System`] (a database and a queue prefix of its own), acts on it through [`Tenant`] and ends
+//! with [`System::finish`], which stops the programs and looks for what should not be left: jobs, open attempts,
+//! counters that drifted, queue messages, error lines, too much memory, and anything private in logs or metrics.
+//! Whatever is private in a test (addresses, content, passwords) has the word `canary` in it: that is how it is
+//! found where it must not be.
 //!
 //! Nothing here sleeps for luck: [`wait_for`] asks for a condition until a limit.
 
@@ -12,6 +14,7 @@ pub mod client;
 pub mod database;
 mod inspect;
 pub mod metrics;
+mod options;
 pub mod process;
 mod program;
 pub mod servers;
@@ -21,9 +24,10 @@ mod wait;
 
 pub use client::{Answer, Client};
 pub use database::Database;
+pub use options::Options;
 pub use process::Process;
 pub use servers::Servers;
-pub use system::{Options, System};
+pub use system::System;
 pub use tenant::Tenant;
 pub use wait::{wait_for, wait_until};
 

@@ -7,82 +7,18 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::metrics::Metrics;
+use crate::options::PROFILE;
 use crate::process::{self, Launch, Process};
-use crate::{Client, Database, SOON, Servers, Tenant, broker, database, inspect, wait_until};
+use crate::{Client, Database, Options, SOON, Servers, Tenant, broker, database, inspect, wait_until};
 
 /// The master key of all tests but those that rotate it.
 pub const MASTER_KEY: &str = "t1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 /// Longest stop of a process, its own limit of 10 s included.
 pub const DRAIN: Duration = Duration::from_secs(15);
 
-/// The profile of all tests: timings short enough to wait for, long enough for a busy machine.
-const PROFILE: [(&str, &str); 11] = [
-    ("HERALD_LOG_FORMAT", "json"),
-    ("HERALD_ALLOW_NETS", "127.0.0.0/8"),
-    ("HERALD_DRAIN_SECONDS", "10"),
-    ("HERALD_BACKOFF_BASE_MS", "200"),
-    ("HERALD_BACKOFF_CAP_MS", "1000"),
-    ("HERALD_MAX_ATTEMPTS", "4"),
-    ("HERALD_UNKNOWN_GRACE_MS", "500"),
-    ("HERALD_LEASE_MS", "5000"),
-    ("HERALD_VISIBILITY_MS", "2000"),
-    ("HERALD_MASTER_KEY", MASTER_KEY),
-    ("RUST_BACKTRACE", "1"),
-];
-
-/// What to start.
-#[derive(Clone)]
-pub struct Options {
-    env: Vec<(String, String)>,
-    workers: usize,
-    dispatchers: usize,
-    servers: Option<&'static Servers>,
-    alone: bool,
-}
-
 /// Systems that run at once, so that many cores do not mean more connections than the servers have.
 const SIDE_BY_SIDE: u32 = 3;
 static TURNS: Semaphore = Semaphore::const_new(SIDE_BY_SIDE as usize);
-
-impl Default for Options {
-    /// One API, one dispatcher, one worker, on the shared servers.
-    fn default() -> Self {
-        Options { env: Vec::new(), workers: 1, dispatchers: 1, servers: None, alone: false }
-    }
-}
-
-impl Options {
-    /// With one more variable for every process.
-    #[must_use]
-    pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.env.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// With so many workers.
-    #[must_use]
-    pub fn workers(self, workers: usize) -> Self {
-        Options { workers, ..self }
-    }
-
-    /// With so many dispatchers.
-    #[must_use]
-    pub fn dispatchers(self, dispatchers: usize) -> Self {
-        Options { dispatchers, ..self }
-    }
-
-    /// While no other system runs: for what is measured.
-    #[must_use]
-    pub fn alone(self) -> Self {
-        Options { alone: true, ..self }
-    }
-
-    /// On servers that may be broken.
-    #[must_use]
-    pub fn on(self, servers: &'static Servers) -> Self {
-        Options { servers: Some(servers), ..self }
-    }
-}
 
 /// Processes, database and queues of one test.
 pub struct System {

@@ -22,7 +22,7 @@ async fn a_scheduled_plan_waits_for_its_time() {
     let finished = tenant.until(&plan, "finished", SOON).await;
     let started: Timestamp = finished["started_at"].as_str().unwrap().parse().unwrap();
     let late = started.duration_since(send_at);
-    assert!((0.0..2.0).contains(&late.as_secs_f64()), "started {late:#} after send_at");
+    assert!((0.0..5.0).contains(&late.as_secs_f64()), "started {late:#} after send_at");
     system.finish().await;
 }
 

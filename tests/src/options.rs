@@ -1,0 +1,69 @@
+//! What a test wants started.
+
+use crate::Servers;
+use crate::system::MASTER_KEY;
+
+/// The profile of all tests: timings short enough to wait for, long enough for a busy machine.
+pub(crate) const PROFILE: [(&str, &str); 11] = [
+    ("HERALD_LOG_FORMAT", "json"),
+    ("HERALD_ALLOW_NETS", "127.0.0.0/8"),
+    ("HERALD_DRAIN_SECONDS", "10"),
+    ("HERALD_BACKOFF_BASE_MS", "200"),
+    ("HERALD_BACKOFF_CAP_MS", "1000"),
+    ("HERALD_MAX_ATTEMPTS", "4"),
+    ("HERALD_UNKNOWN_GRACE_MS", "500"),
+    ("HERALD_LEASE_MS", "5000"),
+    ("HERALD_VISIBILITY_MS", "2000"),
+    ("HERALD_MASTER_KEY", MASTER_KEY),
+    ("RUST_BACKTRACE", "1"),
+];
+
+/// What to start.
+#[derive(Clone)]
+pub struct Options {
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) workers: usize,
+    pub(crate) dispatchers: usize,
+    pub(crate) servers: Option<&'static Servers>,
+    pub(crate) alone: bool,
+}
+
+impl Default for Options {
+    /// One API, one dispatcher, one worker, on the shared servers.
+    fn default() -> Self {
+        Options { env: Vec::new(), workers: 1, dispatchers: 1, servers: None, alone: false }
+    }
+}
+
+impl Options {
+    /// With one more variable for every process.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With so many workers.
+    #[must_use]
+    pub fn workers(self, workers: usize) -> Self {
+        Options { workers, ..self }
+    }
+
+    /// With so many dispatchers.
+    #[must_use]
+    pub fn dispatchers(self, dispatchers: usize) -> Self {
+        Options { dispatchers, ..self }
+    }
+
+    /// While no other system runs: for what is measured.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        Options { alone: true, ..self }
+    }
+
+    /// On servers that may be broken.
+    #[must_use]
+    pub fn on(self, servers: &'static Servers) -> Self {
+        Options { servers: Some(servers), ..self }
+    }
+}
