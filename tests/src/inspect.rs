@@ -57,3 +57,26 @@ pub(crate) fn private(place: &str, text: &str) -> Vec<String> {
         .take(3)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_should_not_be_in_a_log_is_found() {
+        let line = |level: &str, words: &str| format!(r#"{{"level":"{level}","message":"{words}"}}"#);
+        let expected = ["parked".to_owned()];
+        assert_eq!(log("x", &line("INFO", "fine"), &expected), Vec::<String>::new());
+        assert_eq!(log("x", &line("ERROR", "parked a message"), &expected), Vec::<String>::new());
+        let bad =
+            [line("ERROR", "broken"), line("INFO", "to Canary@example.org"), line("WARN", "key hk_abc")];
+        for text in bad.iter().map(String::as_str).chain(["thread 'main' panicked"]) {
+            assert_eq!(log("x", text, &expected).len(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn too_much_memory_is_found() {
+        assert!(memory("x", 149).is_none() && memory("x", 150).is_some());
+    }
+}

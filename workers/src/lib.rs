@@ -7,7 +7,9 @@
 
 mod accounts;
 mod batches;
+mod call;
 mod config;
+mod health;
 mod intake;
 mod lease;
 mod messages;

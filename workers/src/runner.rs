@@ -3,19 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use herald_channels::{Call, Message, Target};
+use herald_channels::{Call, Message};
 use herald_shared::db::claim::{Claimed, Mark, Member, Want};
-use herald_shared::db::settle::{self, Release};
+use herald_shared::db::settle::Release;
 use herald_shared::db::worker;
+use herald_shared::domain::Verdict;
 use herald_shared::domain::pointer::Pointer;
-use herald_shared::domain::{Class, Reason, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::{JoinError, JoinSet};
 
+use crate::LaneContext;
 use crate::accounts::Open;
 use crate::batches::Record;
-use crate::outcome::{Ended, Judged, failed, judge};
-use crate::{LaneContext, Shared};
+use crate::call::{Prepared, make, target};
+use crate::health::{account_down, account_up};
+use crate::outcome::{Ended, Judged, judge};
 
 /// Longest wait for an account's capacity while holding only the pointer; then the job goes back.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -275,98 +277,10 @@ impl Job {
     }
 }
 
-/// A call with what is measured about it.
-struct Prepared {
-    nos: Vec<i32>,
-    call: Result<Call, String>,
-    lane: &'static str,
-    /// Since when it was due, on the first attempt.
-    first: Option<jiff::Timestamp>,
-}
-
-/// Makes one call. The permit goes along until its outcome is recorded.
-async fn make(
-    shared: Arc<Shared>,
-    account: Arc<Open>,
-    prepared: Prepared,
-    permit: OwnedSemaphorePermit,
-) -> Ended {
-    let Prepared { nos, call, lane, first } = prepared;
-    let call = match call {
-        Ok(call) => call,
-        Err(problem) => {
-            let verdict = failed(Class::PermanentRequest, Reason::Rejected, "template", &problem);
-            return Ended { nos, verdict, permit };
-        }
-    };
-    let spec = account.spec;
-    if let Some(due) = first {
-        let waited = jiff::Timestamp::now().duration_since(due).as_secs_f64().max(0.0);
-        shared.metrics.accept_to_send.with_label_values(&[spec.channel.as_str(), lane]).observe(waited);
-    }
-    let started = Instant::now();
-    // Drivers keep their deadline themselves; this is the bound on a defect in one.
-    let limit = spec.deadline + Duration::from_secs(5);
-    let verdict = tokio::time::timeout(limit, account.driver.send(&call, shared.lease.as_ref())).await;
-    let seconds = started.elapsed().as_secs_f64();
-    shared
-        .metrics
-        .attempt_seconds
-        .with_label_values(&[spec.channel.as_str(), spec.provider])
-        .observe(seconds);
-    let verdict = verdict.unwrap_or_else(|_| {
-        failed(Class::Unknown, Reason::Timeout, "timeout", "the call did not end within its deadline")
-    });
-    Ended { nos, verdict, permit }
-}
-
-fn target(member: Member) -> Target {
-    let Member { no, key, name, address, variables } = member;
-    Target { no, key, name, address, variables }
-}
-
 async fn all(records: Vec<oneshot::Receiver<Vec<bool>>>) -> bool {
     let mut all = true;
     for record in records {
         all &= record.await.is_ok();
     }
     all
-}
-
-async fn account_down(context: &LaneContext, account: &Open, reason: &str) {
-    let spec = account.spec;
-    let written = async { settle::account_down(&context.pool.get().await?, account.id, reason).await };
-    account.down.store(true, std::sync::atomic::Ordering::Relaxed);
-    match written.await {
-        Ok(true) => {
-            context
-                .shared
-                .metrics
-                .accounts_down
-                .with_label_values(&[spec.channel.as_str(), spec.provider])
-                .inc();
-            tracing::error!(
-                account = account.id,
-                reason,
-                "an account is out of use: correct it with PATCH /v1/accounts/{{id}} or verify it"
-            );
-        }
-        Ok(false) => {}
-        Err(error) => tracing::warn!(
-            error = error.chain(),
-            "cannot write an account's state: the next call tries again"
-        ),
-    }
-}
-
-async fn account_up(context: &LaneContext, account: &Open) {
-    let written = async { settle::account_up(&context.pool.get().await?, account.id).await };
-    match written.await {
-        Ok(true) => tracing::info!(account = account.id, "an account works again"),
-        Ok(false) => {}
-        Err(error) => tracing::warn!(
-            error = error.chain(),
-            "cannot write an account's state: the next call tries again"
-        ),
-    }
 }

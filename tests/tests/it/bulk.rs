@@ -6,8 +6,9 @@ use herald_tests::{Options, System, wait_until};
 
 const PEOPLE: u32 = 200_000;
 const HALF: i64 = PEOPLE as i64 / 2;
-/// Deliveries a second that the slowest machine with the dev profile still does; the trap does a tenth of it.
-const FLOOR: f64 = 3000.0;
+/// Deliveries a second. Above what a statement that scans the whole plan for each chunk reaches (3,500 to 7,700/s were
+/// measured with it), and a fifth of what the dev profile does on two busy cores (45,000 to 65,000/s).
+const FLOOR: f64 = 10_000.0;
 const LIMIT: Duration = Duration::from_secs(100);
 
 /// A plan to 200,000 inboxes as acceptance would write it, waiting to be expanded.
@@ -39,6 +40,9 @@ async fn two_hundred_thousand_on_a_just_migrated_database_do_not_get_slower_with
     for workers in [1, 2] {
         let mut system = System::start(Options::default().workers(workers).alone()).await;
         system.tenant("canary-tenant").await.inbox().await;
+        let name = &system.database.name;
+        system.database.run(&format!("ALTER DATABASE {name} SET enable_indexscan=off; ALTER DATABASE {name} SET enable_bitmapscan=off; ALTER DATABASE {name} SET enable_indexonlyscan=off")).await;
+        system.restart().await;
         insert_plan(&system).await;
         let begun = Instant::now();
         let half = sent_reaches(&system, HALF).await;

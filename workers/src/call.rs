@@ -1,0 +1,66 @@
+//! One provider call: the driver's work with the worker's clock around it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use herald_channels::{Call, Target};
+use herald_shared::db::claim::Member;
+use herald_shared::domain::{Class, Reason};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::Shared;
+use crate::accounts::Open;
+use crate::outcome::{Ended, failed};
+
+/// A call with what is measured about it.
+pub(crate) struct Prepared {
+    /// Its members.
+    pub(crate) nos: Vec<i32>,
+    /// What to send, or why it cannot be rendered.
+    pub(crate) call: Result<Call, String>,
+    /// For the metrics.
+    pub(crate) lane: &'static str,
+    /// Since when it was due, on the first attempt.
+    pub(crate) first: Option<jiff::Timestamp>,
+}
+
+/// Makes one call. The permit goes along until its outcome is recorded.
+pub(crate) async fn make(
+    shared: Arc<Shared>,
+    account: Arc<Open>,
+    prepared: Prepared,
+    permit: OwnedSemaphorePermit,
+) -> Ended {
+    let Prepared { nos, call, lane, first } = prepared;
+    let call = match call {
+        Ok(call) => call,
+        Err(problem) => {
+            let verdict = failed(Class::PermanentRequest, Reason::Rejected, "template", &problem);
+            return Ended { nos, verdict, permit };
+        }
+    };
+    let spec = account.spec;
+    if let Some(due) = first {
+        let waited = jiff::Timestamp::now().duration_since(due).as_secs_f64().max(0.0);
+        shared.metrics.accept_to_send.with_label_values(&[spec.channel.as_str(), lane]).observe(waited);
+    }
+    let started = Instant::now();
+    // Drivers keep their deadline themselves; this is the bound on a defect in one.
+    let limit = spec.deadline + Duration::from_secs(5);
+    let verdict = tokio::time::timeout(limit, account.driver.send(&call, shared.lease.as_ref())).await;
+    let seconds = started.elapsed().as_secs_f64();
+    shared
+        .metrics
+        .attempt_seconds
+        .with_label_values(&[spec.channel.as_str(), spec.provider])
+        .observe(seconds);
+    let verdict = verdict.unwrap_or_else(|_| {
+        failed(Class::Unknown, Reason::Timeout, "timeout", "the call did not end within its deadline")
+    });
+    Ended { nos, verdict, permit }
+}
+
+pub(crate) fn target(member: Member) -> Target {
+    let Member { no, key, name, address, variables } = member;
+    Target { no, key, name, address, variables }
+}
