@@ -11,6 +11,7 @@ use herald_shared::domain::Verdict;
 use herald_shared::domain::pointer::Pointer;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::{JoinError, JoinSet};
+use tracing::Instrument as _;
 
 use crate::LaneContext;
 use crate::accounts::Open;
@@ -47,7 +48,10 @@ pub(crate) async fn run(context: &Arc<LaneContext>, pointer: Pointer) -> bool {
     let Some(mut claimed) = context.batches.claim(want).await else { return true };
     let account = current(context, account, &claimed).await;
     let message = shared.messages.get(&mut claimed);
-    Job::new(context.clone(), account, claimed, message).work(permits).await
+    // The accepting request's trace goes along: every line logged about this job, by drivers too, carries it.
+    let traceparent = claimed.message.traceparent.as_deref().unwrap_or_default();
+    let span = tracing::info_span!("job", id = pointer.job, plan = %claimed.plan.number(), traceparent);
+    Job::new(context.clone(), account, claimed, message).work(permits).instrument(span).await
 }
 
 /// Permits for the first calls: at least one, as many as are free up to what the job can use.
@@ -152,7 +156,7 @@ impl Job {
                 break;
             }
             marked -= members.len();
-            calls.spawn(self.call(members, permit));
+            calls.spawn(self.call(members, permit).in_current_span());
         }
         while let Some(ended) = calls.join_next().await {
             let mut record = Record::default();
@@ -176,7 +180,7 @@ impl Job {
             let allowed = answer.unwrap_or_default().into_iter().chain(std::iter::repeat(false));
             for ((members, permit), allowed) in next.into_iter().zip(allowed) {
                 if allowed {
-                    calls.spawn(self.call(members, permit));
+                    calls.spawn(self.call(members, permit).in_current_span());
                 } else {
                     self.halted = true;
                     self.rest.extend(members.iter().map(|m| m.no));
@@ -249,8 +253,8 @@ impl Job {
         }
         if let Verdict::Failed(failure) = &ended.verdict {
             let (code, class) = (failure.code.as_str(), failure.class.as_str());
-            let trace = self.claimed.message.traceparent.as_deref();
-            tracing::info!(plan = %self.claimed.plan.number(), no = ended.nos[0], attempt = self.claimed.attempt, code, class, trace, "a call failed");
+            let attempt = self.claimed.attempt;
+            tracing::info!(no = ended.nos[0], attempt, code, class, "a call failed");
         }
         if let Some(reason) = account_fault {
             self.drop_account = true;
