@@ -40,9 +40,6 @@ async fn two_hundred_thousand_on_a_just_migrated_database_do_not_get_slower_with
     for workers in [1, 2] {
         let mut system = System::start(Options::default().workers(workers).alone()).await;
         system.tenant("canary-tenant").await.inbox().await;
-        let name = &system.database.name;
-        system.database.run(&format!("ALTER DATABASE {name} SET enable_indexscan=off; ALTER DATABASE {name} SET enable_bitmapscan=off; ALTER DATABASE {name} SET enable_indexonlyscan=off")).await;
-        system.restart().await;
         insert_plan(&system).await;
         let begun = Instant::now();
         let half = sent_reaches(&system, HALF).await;
