@@ -20,8 +20,9 @@ use crate::Shared;
 
 /// Jobs, calls or outcomes in one statement.
 const SIZE: usize = 128;
-/// How long a claim is kept from others beyond its provider's deadline; only a backstop, the lease decides.
-const BACKSTOP: Duration = Duration::from_secs(900);
+/// How long a claim is kept from others while its run lives. The lease decides; this only frees what a defect has forgotten, so
+/// it is far beyond what a job of slow calls takes.
+const BACKSTOP: Duration = Duration::from_secs(6 * 3600);
 
 /// What a job hands in when calls have ended.
 #[derive(Debug, Default)]
@@ -88,6 +89,8 @@ impl Parts {
             Some(Ok(claimed)) => claimed,
             Some(Err(error)) if wants.len() > 1 => {
                 tracing::error!(error = error.chain(), "a batch of claims failed: trying one by one");
+                // It may have committed all the same (an answer that could not be read): what this run holds counts as free.
+                self.uncertain.store(true, Ordering::Release);
                 let mut all = Vec::with_capacity(wants.len());
                 for want in wants {
                     all.extend(Box::pin(self.clone().claim(vec![want])).await);
@@ -117,7 +120,10 @@ impl Parts {
         };
         match self.until_available("record", &attempt).await {
             Some(Ok((settled, marked))) => {
-                crate::outcome::count(&self.shared, &done);
+                let late = |position: &usize| settled.late.contains(position);
+                let counted =
+                    (0..done.len()).filter(|position| !late(position)).map(|position| &done[position]);
+                crate::outcome::count(&self.shared, counted);
                 for position in settled.late {
                     self.late(&done[position]).await;
                 }
@@ -145,8 +151,8 @@ impl Parts {
     /// The truth about a call whose attempt was given up meanwhile.
     async fn late(&self, done: &Done) {
         let attempt = || async {
-            let client = self.pool.get().await?;
-            settle::late(&client, done).await
+            let mut client = self.pool.get().await?;
+            settle::late(&mut client, done).await
         };
         if let Some(Ok(false)) = self.until_available("record a late outcome", &attempt).await {
             self.shared.metrics.duplicates.inc();

@@ -1,7 +1,6 @@
 //! Intake: queue messages become running jobs; a message is acked when all its jobs are recorded.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use herald_shared::amqp::Delivery;
 use herald_shared::db::parked;
@@ -44,15 +43,13 @@ async fn handle(context: Arc<LaneContext>, message: Delivery) {
         Ok(pointers) => pointers,
         Err(reason) => return park(&context, message, &reason.to_string()).await,
     };
-    let recorded = Arc::new(AtomicBool::new(true));
-    let jobs = pointers.into_iter().map(|pointer| job(context.clone(), pointer, recorded.clone()));
+    let jobs = pointers.into_iter().map(|pointer| job(context.clone(), pointer));
     futures_util::future::join_all(jobs).await;
-    if recorded.load(Ordering::Acquire) {
-        message.ack().await;
-    }
+    // Acked even if something could not be recorded: the job is still claimed then, and the lease's end gives it back.
+    message.ack().await;
 }
 
-async fn job(context: Arc<LaneContext>, pointer: Pointer, recorded: Arc<AtomicBool>) {
+async fn job(context: Arc<LaneContext>, pointer: Pointer) {
     let running = &context.shared.running;
     // A second pointer to a job in work here says nothing new.
     if !running.lock().expect("nothing panics while it is held").insert(pointer.job) {
@@ -60,7 +57,7 @@ async fn job(context: Arc<LaneContext>, pointer: Pointer, recorded: Arc<AtomicBo
     }
     if !runner::run(&context, pointer).await {
         // It stays in the set: calls of it may have gone out unrecorded, so this run must not take it again.
-        return recorded.store(false, Ordering::Release);
+        return;
     }
     running.lock().expect("nothing panics while it is held").remove(&pointer.job);
 }

@@ -120,7 +120,10 @@ impl Worker {
                 process.spawn("intake", intake::run(context.clone(), messages, guard.clone()));
             }
         }
-        process.spawn("lease", lease::run(lease, self.pool, drained));
+        // A connection of its own: beats must not queue behind an account's statements.
+        let url = &shared.config.common.database_url;
+        let beats = db::connect(url, PoolSize(1), Hot::Yes).expect("the same URL made a pool before");
+        process.spawn("lease", lease::run(lease, beats, drained));
     }
 }
 

@@ -59,6 +59,7 @@ pub(crate) fn judge(
         lane: claimed.lane,
         lo: ended.nos[0],
         number: claimed.attempt,
+        incarnation: claimed.incarnation,
         outcome: outcome_of(&ended.verdict),
         code,
         detail,
@@ -94,7 +95,7 @@ fn class_of(verdict: &Verdict) -> Option<Class> {
 }
 
 /// Moves the counters; called after the commit.
-pub(crate) fn count(shared: &Shared, done: &[Done]) {
+pub(crate) fn count<'a>(shared: &Shared, done: impl Iterator<Item = &'a Done>) {
     for call in done {
         let channel = call.slot.channel();
         let provider = call.provider;

@@ -166,12 +166,11 @@ impl Job {
             }
             let next = self.next_calls(&mut record);
             if next.is_empty() {
-                let last = calls.is_empty();
-                record.release = last.then(|| self.release());
-                records.push(self.context.batches.record(record).await);
-                if last {
-                    return all(records).await;
+                if calls.is_empty() && records.is_empty() && recorded {
+                    record.release = Some(self.release());
+                    return all(vec![self.context.batches.record(record).await]).await;
                 }
+                records.push(self.context.batches.record(record).await);
                 continue;
             }
             // The outcomes of the ended calls and the marks of the next ones share a commit.
@@ -187,9 +186,12 @@ impl Job {
                 }
             }
         }
+        // The claim ends when all its outcomes are known to be recorded: a job deleted before would leave an attempt open for ever.
+        if !(recorded && all(records).await) {
+            return false;
+        }
         let release = Some(self.release());
-        records.push(self.context.batches.record(Record { release, ..Record::default() }).await);
-        all(records).await && recorded
+        all(vec![self.context.batches.record(Record { release, ..Record::default() }).await]).await
     }
 
     /// The next call's members.

@@ -180,19 +180,22 @@ async fn all_new(client: &mut Client, plans: &[NewPlan]) -> Result<Option<Vec<Ac
 async fn one_by_one(client: &mut Client, plans: &[NewPlan]) -> Result<Vec<Accepted>, Error> {
     let transaction = client.transaction().await?;
     let won = take_keys(&transaction, plans).await?;
-    let mut answers: Vec<Option<Accepted>> = Vec::with_capacity(plans.len());
-    for plan in plans {
-        answers.push(match &plan.idempotency {
-            Some(key) if !won.contains(&plan.id) => Some(stored(&transaction, key).await?),
-            _ => None,
-        });
-    }
-    let fresh: Vec<usize> = (0..plans.len()).filter(|&i| answers[i].is_none()).collect();
+    let mut answers: Vec<Option<Accepted>> = plans.iter().map(|_| None).collect();
+    let lost = |i: &usize| plans[*i].idempotency.is_some() && !won.contains(&plans[*i].id);
+    let (losers, fresh): (Vec<usize>, Vec<usize>) = (0..plans.len()).partition(lost);
     let written = insert_plans(&transaction, plans, &fresh).await?;
     let (fresh, taken): (Vec<usize>, Vec<usize>) =
         fresh.into_iter().partition(|&i| written.contains(&plans[i].id));
     for i in taken {
         answers[i] = Some(reference_taken(&transaction, &plans[i]).await?);
+    }
+    // After the references: the winner of a key in this very batch may have been refused, and its key freed.
+    for i in losers {
+        let kept = stored(&transaction, &plans[i]).await?;
+        answers[i] = Some(match kept {
+            Some(answer) => answer,
+            None => reference_taken(&transaction, &plans[i]).await?,
+        });
     }
     insert_recipients(&transaction, plans, &fresh).await?;
     let mut wakes = start(&transaction, plans, &fresh).await?;
@@ -227,13 +230,17 @@ async fn take_keys(db: &Transaction<'_>, plans: &[NewPlan]) -> Result<Vec<i64>, 
 }
 
 /// Reads the answer another request left, in a statement of its own so that it is visible.
-async fn stored(db: &Transaction<'_>, key: &Idempotency) -> Result<Accepted, Error> {
+async fn stored(db: &Transaction<'_>, plan: &NewPlan) -> Result<Option<Accepted>, Error> {
+    let Some(key) = &plan.idempotency else { return Ok(None) };
     let statement = db.prepare_cached(include_str!("sql/accept/stored.sql")).await?;
-    let row = db.query_one(&statement, &[&key.api_key_id, &key.route, &key.key]).await?;
+    let Some(row) = db.query_opt(&statement, &[&key.api_key_id, &key.route, &key.key]).await? else {
+        return Ok(None);
+    };
     if row.get::<_, &[u8]>(0) != key.hash {
-        return Ok(Accepted::KeyReused);
+        return Ok(Some(Accepted::KeyReused));
     }
-    Ok(Accepted::Replayed(StoredAnswer { status: row.get(1), location: row.get(2), body: row.get(3) }))
+    let (status, location, body) = (row.get(1), row.get(2), row.get(3));
+    Ok(Some(Accepted::Replayed(StoredAnswer { status, location, body })))
 }
 
 async fn insert_plans(db: &Transaction<'_>, plans: &[NewPlan], fresh: &[usize]) -> Result<Vec<i64>, Error> {

@@ -29,6 +29,8 @@ pub struct Claimed {
     pub job: i64,
     /// Fencing token: names this claim in every later write.
     pub token: i32,
+    /// The run that claimed it.
+    pub incarnation: i64,
     /// The account to use and the version of its settings.
     pub account: (i64, i32),
     /// The plan.
@@ -105,10 +107,10 @@ pub async fn claim(
     let backstop_ms = backstop.as_secs_f64() * 1000.0;
     let rows =
         client.query(&statement, &[&jobs, &calls, &batches, &incarnation, &backstop_ms, &again]).await?;
-    rows.iter().map(claimed).collect()
+    rows.iter().map(|row| claimed(row, incarnation)).collect()
 }
 
-fn claimed(row: &tokio_postgres::Row) -> Result<Claimed, Error> {
+fn claimed(row: &tokio_postgres::Row, incarnation: i64) -> Result<Claimed, Error> {
     let nos: Vec<i32> = row.get("nos");
     let keys: Vec<Option<String>> = row.get("keys");
     let names: Vec<Option<String>> = row.get("names");
@@ -130,6 +132,7 @@ fn claimed(row: &tokio_postgres::Row) -> Result<Claimed, Error> {
     Ok(Claimed {
         job: row.get("id"),
         token: row.get("token"),
+        incarnation,
         account: (row.get("account_id"), row.get("account_version")),
         plan: PlanRef::new(created_at, row.get("plan_id")),
         tenant_id: row.get("tenant_id"),

@@ -43,12 +43,14 @@ impl Error {
             Error::Pool(_) | Error::Deadline => true,
             Error::Unknown(_) | Error::Shape(_) => false,
             Error::Statement(error) => match error.code() {
-                // Connection exceptions (08), operator intervention (57P: shutdown, crash), insufficient resources (53).
+                // Connection exceptions (08), operator intervention (57: shutdown, crash, timeout), insufficient resources (53),
+                // a lock not had in time, a transaction ended for idling, a server that is read-only for now.
                 Some(code) => {
                     let class = code.code();
                     class.starts_with("08")
                         || class.starts_with("57")
                         || class.starts_with("53")
+                        || matches!(class, "55P03" | "25P03" | "25006")
                         || self.is_conflict()
                 }
                 // Without a code it is either the connection, or a mistake between this build and the schema.

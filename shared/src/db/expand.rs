@@ -103,17 +103,14 @@ pub async fn step(client: &mut Client, lane: Lane) -> Result<Step, Error> {
     let (job_id, plan_id, tenant_id, cursor, total): (i64, i64, i64, i32, i32) =
         (job.get(0), job.get(1), job.get(2), job.get(3), job.get(4));
     let slots: Vec<i16> = job.get(5);
-    let alive: bool = job.get(6);
     let hi = total.min(cursor + CHUNK - 1);
-    if alive {
-        let mut pieces = Vec::new();
-        for code in slots {
-            let slot = Slot::from_code(code)?;
-            pieces.push(Piece { plan_id, tenant_id, slot, lane, account: None, lo: cursor, hi });
-        }
-        write(&transaction, &pieces, false).await?;
+    let mut pieces = Vec::new();
+    for code in slots {
+        let slot = Slot::from_code(code)?;
+        pieces.push(Piece { plan_id, tenant_id, slot, lane, account: None, lo: cursor, hi });
     }
-    let last = !alive || hi >= total;
+    write(&transaction, &pieces, false).await?;
+    let last = hi >= total;
     if last {
         let finish = transaction.prepare_cached(include_str!("sql/expand/finish.sql")).await?;
         transaction.execute(&finish, &[&job_id, &plan_id]).await?;

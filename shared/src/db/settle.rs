@@ -25,6 +25,8 @@ pub struct Done {
     pub lo: i32,
     /// Attempt number.
     pub number: i16,
+    /// The run of the worker that claimed it.
+    pub incarnation: i64,
     /// What to store; `None`: the call is forgotten (throttled, not started).
     pub outcome: Option<Outcome>,
     /// The provider's code.
@@ -92,6 +94,7 @@ pub async fn settle(
     let delays: Vec<f64> = fates.iter().map(|f| f.2).collect();
     let tenants: Vec<i64> = done.iter().map(|d| d.tenant_id).collect();
     let lanes: Vec<i16> = done.iter().map(|d| d.lane.code()).collect();
+    let runs: Vec<i64> = done.iter().map(|d| d.incarnation).collect();
     let jobs: Vec<i64> = releases.iter().map(|r| r.job).collect();
     let tokens: Vec<i32> = releases.iter().map(|r| r.token).collect();
     let rests: Vec<Option<String>> =
@@ -103,7 +106,7 @@ pub async fn settle(
             &statement,
             &[
                 &plans, &slots, &los, &numbers, &outcomes, &codes, &details, &refs, &statuses, &reasons,
-                &delays, &tenants, &lanes, &jobs, &tokens, &rests, &waits, &drops,
+                &delays, &tenants, &lanes, &jobs, &tokens, &rests, &waits, &drops, &runs,
             ],
         )
         .await?;
@@ -144,14 +147,18 @@ pub async fn settle_and_mark(
 ///
 /// # Errors
 /// [`Error`] of the database.
-pub async fn late(client: &impl GenericClient, done: &Done) -> Result<bool, Error> {
+pub async fn late(client: &mut Client, done: &Done) -> Result<bool, Error> {
     let Fate::Final(status @ (DeliveryStatus::Sent | DeliveryStatus::Failed), _) = done.fate else {
         return Ok(true);
     };
     let (_, reason, _) = fate_columns(done.fate);
-    let statement = client.prepare_cached(include_str!("sql/settle/late.sql")).await?;
+    let transaction = client.transaction().await?;
+    // First the resend's jobs, so that a claim of them either sees this or is seen by the next statement.
+    let fence = transaction.prepare_cached(include_str!("sql/settle/late_fence.sql")).await?;
+    transaction.execute(&fence, &[&done.plan_id, &done.slot.code(), &done.number]).await?;
+    let statement = transaction.prepare_cached(include_str!("sql/settle/late.sql")).await?;
     let outcome = done.outcome.map(Outcome::code);
-    let row = client
+    let row = transaction
         .query_one(
             &statement,
             &[
@@ -168,7 +175,9 @@ pub async fn late(client: &impl GenericClient, done: &Done) -> Result<bool, Erro
             ],
         )
         .await?;
-    Ok(row.get(0))
+    let used = row.get(0);
+    transaction.commit().await?;
+    Ok(used)
 }
 
 /// Takes an account out of use: its provider says that it, not the message, is at fault.

@@ -28,12 +28,16 @@ pub async fn sweep(client: &mut Client) -> Result<i64, Error> {
     Ok(swept)
 }
 
-/// Deletes what nobody needs any more: idempotency keys over 24 hours old, runs of workers ended a day ago.
+/// Deletes what nobody needs any more: idempotency keys over 24 hours old, runs of workers ended a day ago, jobs of
+/// plans that ended without them.
 ///
 /// # Errors
 /// [`Error`] of the database.
 pub async fn tidy(client: &impl GenericClient) -> Result<u64, Error> {
     let keys = client.prepare_cached(include_str!("sql/sweep/old_keys.sql")).await?;
     let runs = client.prepare_cached(include_str!("sql/sweep/old_runs.sql")).await?;
-    Ok(client.execute(&keys, &[]).await? + client.execute(&runs, &[]).await?)
+    let jobs = client.prepare_cached(include_str!("sql/sweep/finished_jobs.sql")).await?;
+    Ok(client.execute(&keys, &[]).await?
+        + client.execute(&runs, &[]).await?
+        + client.execute(&jobs, &[]).await?)
 }

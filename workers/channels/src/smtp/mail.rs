@@ -14,7 +14,7 @@ use super::address::{self, Envelope};
 use super::reply::Reply;
 use super::settings::Settings;
 use super::trouble::failure;
-use crate::wording::{is_clean, shorten};
+use crate::wording::{is_clean, shorten, tidy};
 use crate::{Call, Target};
 
 /// Longest line without its line end (RFC 5322 2.1.1).
@@ -60,7 +60,7 @@ impl Mail {
     /// The provider's id of the mail: what the server said when it took it, else our Message-ID.
     pub(super) fn reference(&self, accepted: &Reply) -> String {
         let said = accepted.text();
-        if said.trim().is_empty() { self.message_id.clone() } else { shorten(&said, 100) }
+        if said.trim().is_empty() { self.message_id.clone() } else { shorten(&tidy(&said), 100) }
     }
 }
 

@@ -29,10 +29,16 @@ WITH held AS MATERIALIZED (
        AND (h.members IS NULL OR d.no = ANY(h.members)) AND d.status = 0 AND d.attempt = h.attempt
        AND NOT EXISTS (SELECT FROM closed c WHERE d.no BETWEEN c.lo AND c.hi AND (c.members IS NULL OR d.no = ANY(c.members)))
     RETURNING d.no
+), unmarked AS MATERIALIZED (
+    SELECT EXISTS (SELECT FROM held h
+                     CROSS JOIN LATERAL (SELECT d.no FROM delivery d
+                                          WHERE d.plan_id = h.plan_id AND d.slot = h.slot AND d.no BETWEEN h.lo AND h.hi
+                                            AND (h.members IS NULL OR d.no = ANY(h.members)) AND d.status = 0 AND d.attempt = h.attempt OFFSET 0) AS d
+                    WHERE NOT EXISTS (SELECT FROM closed c WHERE d.no BETWEEN c.lo AND c.hi AND (c.members IS NULL OR d.no = ANY(c.members)))) AS any
 ), given_up AS (
-    DELETE FROM job j USING held h WHERE j.id = h.id AND h.claims > 5
+    DELETE FROM job j USING held h, unmarked u WHERE j.id = h.id AND (h.claims > 5 OR NOT u.any)
 ), given_back AS (
     UPDATE job j SET state = 0, incarnation_id = NULL, token = j.token + 1, publishes = 0, due_at = now()
-      FROM held h WHERE j.id = h.id AND h.claims <= 5
+      FROM held h, unmarked u WHERE j.id = h.id AND h.claims <= 5 AND u.any
 )
 SELECT (SELECT count(*) FROM unsure), (SELECT count(*) FROM parked) FROM held

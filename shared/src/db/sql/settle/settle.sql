@@ -2,19 +2,22 @@
 -- Calls, parallel arrays: $1 plans, $2 slots, $3 los, $4 numbers, $5 outcomes (NULL: forget the call), $6 codes, $7 details, $8 provider refs,
 --   $9 new statuses (0: pending at the next attempt, -1: not moved), $10 reasons, $11 retry delays in ms, $12 tenants, $13 lanes.
 -- Claims, parallel arrays: $14 jobs, $15 tokens, $16 members left as array text (NULL: done), $17 delays in ms, $18 choose the account again.
+-- Calls again: $19 the run that claimed them. A repeated statement must not touch an attempt that another run has opened since.
 WITH call AS MATERIALIZED (
     SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::smallint[], $5::smallint[], $6::text[], $7::text[], $8::text[],
-                         $9::smallint[], $10::text[], $11::double precision[], $12::bigint[], $13::smallint[]) WITH ORDINALITY
-           AS c(plan_id, slot, lo, number, outcome, code, detail, provider_ref, status, reason, delay_ms, tenant_id, lane, ord)
+                         $9::smallint[], $10::text[], $11::double precision[], $12::bigint[], $13::smallint[], $19::bigint[]) WITH ORDINALITY
+           AS c(plan_id, slot, lo, number, outcome, code, detail, provider_ref, status, reason, delay_ms, tenant_id, lane, incarnation_id, ord)
 ), closed AS MATERIALIZED (
     UPDATE attempt a
        SET ended_at = now(), outcome = c.outcome, code = c.code, detail = c.detail, provider_ref = c.provider_ref
       FROM call c
-     WHERE a.plan_id = c.plan_id AND a.slot = c.slot AND a.lo = c.lo AND a.number = c.number AND a.ended_at IS NULL AND c.outcome IS NOT NULL
+     WHERE a.plan_id = c.plan_id AND a.slot = c.slot AND a.lo = c.lo AND a.number = c.number
+       AND a.incarnation_id = c.incarnation_id AND a.ended_at IS NULL AND c.outcome IS NOT NULL
     RETURNING c.ord, a.plan_id, a.slot, a.lo, a.hi, a.members, a.number, a.account_id, a.job_id, c.status, c.reason, c.delay_ms, c.tenant_id, c.lane
 ), forgotten AS (
     DELETE FROM attempt a USING call c
-     WHERE a.plan_id = c.plan_id AND a.slot = c.slot AND a.lo = c.lo AND a.number = c.number AND a.ended_at IS NULL AND c.outcome IS NULL
+     WHERE a.plan_id = c.plan_id AND a.slot = c.slot AND a.lo = c.lo AND a.number = c.number
+       AND a.incarnation_id = c.incarnation_id AND a.ended_at IS NULL AND c.outcome IS NULL
     RETURNING c.ord
 ), moved AS (
     UPDATE delivery d
