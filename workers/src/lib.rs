@@ -129,7 +129,7 @@ impl Worker {
 
 fn lane_context(process: &mut Process, shared: &Arc<Shared>) -> Arc<LaneContext> {
     let url = &shared.config.common.database_url;
-    let pool = db::connect(url, PoolSize(6), Hot::Yes).expect("the same URL made a pool before");
+    let pool = db::connect(url, PoolSize(6), Hot::Keyed).expect("the same URL made a pool before");
     let (batches, tasks) = Batches::new(pool.clone(), shared.clone());
     for (name, task) in tasks {
         process.spawn(name, task);

@@ -160,7 +160,8 @@ async fn all_new(client: &mut Client, plans: &[NewPlan]) -> Result<Option<Vec<Ac
         transaction.prepare_cached(sql).await?;
     }
     let all: Vec<usize> = (0..plans.len()).collect();
-    let (keys, written, (), mut wakes) = tokio::try_join!(
+    let ((), keys, written, (), mut wakes) = tokio::try_join!(
+        planned_once(&transaction),
         take_keys(&transaction, plans),
         insert_plans(&transaction, plans, &all),
         insert_recipients(&transaction, plans, &all),
@@ -174,6 +175,11 @@ async fn all_new(client: &mut Client, plans: &[NewPlan]) -> Result<Option<Vec<Ac
     transaction.commit().await?;
     let created = |plan: &NewPlan| Accepted::Created { wakes: wakes.remove(&plan.id).unwrap_or_default() };
     Ok(Some(plans.iter().map(created).collect()))
+}
+
+/// These statements have one sensible plan; making it anew for each batch would cost as much as running it.
+async fn planned_once(db: &Transaction<'_>) -> Result<(), Error> {
+    Ok(db.batch_execute("SET LOCAL plan_cache_mode = force_generic_plan").await?)
 }
 
 /// The careful case: what lost its key or reference is answered, the rest is written.
