@@ -42,13 +42,13 @@ pub(crate) fn judge(
     let (backoff, grace) = (&timings.backoff, timings.unknown_grace);
     let fate = fate(&ended.verdict, claimed.attempt, claimed.on_unknown, backoff, grace, roll);
     let (code, detail, provider_ref) = match &ended.verdict {
-        Verdict::Sent { provider_ref } => (None, None, provider_ref.clone()),
-        Verdict::Failed(failure) => (Some(failure.code.clone()), Some(failure.detail.clone()), None),
+        Verdict::Sent { provider_ref } => (None, None, provider_ref.as_deref().map(storable)),
+        Verdict::Failed(failure) => (Some(storable(&failure.code)), Some(storable(&failure.detail)), None),
         Verdict::NotStarted => (None, None, None),
     };
     let account_fault = match &ended.verdict {
         Verdict::Failed(failure) if failure.class == Class::Account => {
-            Some(format!("{} {}", failure.code, failure.detail).trim().to_owned())
+            Some(storable(format!("{} {}", failure.code, failure.detail).trim()))
         }
         _ => None,
     };
@@ -74,6 +74,12 @@ pub(crate) fn judge(
         Fate::Retry(_) | Fate::Final(..) => None,
     };
     Judged { done, put_back, account_fault }
+}
+
+/// A provider's words as they can be stored: PostgreSQL takes no NUL, and what a provider says must never keep an outcome from
+/// being recorded, whichever driver heard it.
+fn storable(words: &str) -> String {
+    words.chars().filter(|c| !c.is_control()).collect()
 }
 
 /// A call that could not even be rendered or ran out of time.
@@ -124,5 +130,15 @@ pub(crate) fn count<'a>(shared: &Shared, done: impl Iterator<Item = &'a Done>) {
             (None, None) => continue,
         };
         shared.metrics.attempts.with_label_values(&[channel.as_str(), provider, outcome]).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_providers_words_never_hold_what_the_database_refuses() {
+        assert_eq!(storable("250 ok\0 queued\r\n\u{1b}[0m 已收"), "250 ok queued[0m 已收");
     }
 }

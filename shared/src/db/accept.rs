@@ -13,7 +13,7 @@ use crate::domain::ids::PlanRef;
 use crate::domain::pointer::Wake;
 use crate::domain::{Content, Lane, OnUnknown, PlanStatus, Slot, Tier};
 
-pub use super::job_ids::IdBlock;
+pub use super::id_block::IdBlock;
 
 /// Recipients a plan may have to be expanded while it is accepted: one job per slot.
 pub const BORN_PUBLISHED: usize = 1000;
