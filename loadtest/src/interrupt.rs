@@ -2,22 +2,24 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Returns when the user wants the program to end.
-pub(crate) async fn interrupted() -> std::io::Result<()> {
+/// Waits until the user wants the program to end. The signals are caught from the call on, not from the first poll:
+/// one that comes in between must not end the program with its work left lying.
+pub(crate) fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed,
-        _ = terminate.recv() => Ok(()),
-    }
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
 /// Runs `work`, or stops it when the user wants to end, so that what follows can clean up in either case.
 pub(crate) async fn interruptible<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let interrupted = interrupted()?;
     tokio::select! {
         result = work => result,
-        stopped = interrupted() => {
-            stopped?;
-            anyhow::bail!("interrupted")
-        }
+        () = interrupted => anyhow::bail!("interrupted"),
     }
 }

@@ -130,10 +130,10 @@ impl SmtpArgs {
 
 async fn tell_until_stopped<T: Display + PartialEq>(state: impl Fn() -> T) -> anyhow::Result<()> {
     let mut told = None;
-    let mut interrupted = std::pin::pin!(interrupted());
+    let mut interrupted = std::pin::pin!(interrupted()?);
     loop {
         tokio::select! {
-            stopped = &mut interrupted => break stopped?,
+            () = &mut interrupted => break,
             () = tokio::time::sleep(TELL) => {}
         }
         let now = Some(state());

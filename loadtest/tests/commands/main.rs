@@ -113,7 +113,8 @@ async fn interrupted_run_gives_back_what_it_made() {
     let pid = child.id().unwrap().to_string();
     assert!(Command::new("/bin/kill").args(["-TERM", &pid]).status().await.unwrap().success());
     let output = child.wait_with_output().await.unwrap();
-    assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("interrupted"), "{}: {said}", output.status);
     let accounts = fake.accounts.lock().unwrap();
     assert_eq!((accounts.len(), &accounts["0"]["enabled"]), (1, &json!(true)));
 }
