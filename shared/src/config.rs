@@ -186,6 +186,8 @@ pub struct Timings {
     pub lease: Duration,
     /// `HERALD_VISIBILITY_MS` (10,000): a published pointer not claimed by then counts as lost; doubles each time.
     pub visibility: Duration,
+    /// `HERALD_PROBE_MS` (15,000): the first wait before an account that failed is tried again; doubles each time in a row.
+    pub probe: Duration,
 }
 
 impl Timings {
@@ -206,6 +208,7 @@ impl Timings {
             unknown_grace: env.millis_or("HERALD_UNKNOWN_GRACE_MS", ten),
             lease: env.millis_or("HERALD_LEASE_MS", ten),
             visibility: env.millis_or("HERALD_VISIBILITY_MS", ten),
+            probe: env.millis_or("HERALD_PROBE_MS", Duration::from_secs(15)),
         };
         if timings.lease < Duration::from_secs(1) {
             env.problem("HERALD_LEASE_MS must be at least 1000: a worker beats every fifth of it".to_owned());

@@ -25,6 +25,8 @@ pub(crate) struct Metrics {
     pub(crate) parked: IntCounter,
     /// Accounts taken out of use.
     pub(crate) accounts_down: IntCounterVec,
+    /// Pauses asked for.
+    pub(crate) throttled: IntCounterVec,
 }
 
 impl Metrics {
@@ -71,8 +73,13 @@ impl Metrics {
                 "Accounts taken out of use after an account error.",
                 &["channel", "provider"],
             ),
+            throttled: counters(
+                "herald_throttled_total",
+                "Calls answered with a request to slow down.",
+                &["channel", "provider"],
+            ),
         };
-        let all: [Box<dyn Collector>; 9] = [
+        let all: [Box<dyn Collector>; 10] = [
             Box::new(metrics.deliveries.clone()),
             Box::new(metrics.attempts.clone()),
             Box::new(metrics.attempt_seconds.clone()),
@@ -82,6 +89,7 @@ impl Metrics {
             Box::new(metrics.duplicates.clone()),
             Box::new(metrics.parked.clone()),
             Box::new(metrics.accounts_down.clone()),
+            Box::new(metrics.throttled.clone()),
         ];
         for collector in all {
             registry.register(collector).expect("every name is registered once");

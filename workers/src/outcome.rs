@@ -19,6 +19,8 @@ pub(crate) struct Ended {
     pub(crate) verdict: Verdict,
     /// Its place among the account's calls, kept until the outcome is recorded.
     pub(crate) permit: OwnedSemaphorePermit,
+    /// How long a call that was not let through is to wait.
+    pub(crate) held_back: Duration,
 }
 
 /// What the rules make of a call.
@@ -70,7 +72,7 @@ pub(crate) fn judge(
         class: class_of(&ended.verdict),
     };
     let put_back = match fate {
-        Fate::PutBack(delay) => Some(delay),
+        Fate::PutBack(delay) => Some(delay.max(ended.held_back)),
         Fate::Retry(_) | Fate::Final(..) => None,
     };
     Judged { done, put_back, account_fault }

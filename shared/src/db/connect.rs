@@ -22,6 +22,8 @@ pub enum Hot {
     /// The same, and planned once per connection instead of for each call: where every statement is a look-up by full key, so
     /// that there is one plan. Planning the claim anew cost 0.75 ms each time, more than running it.
     Keyed,
+    /// The same, and commits are not waited for: paces, beats, whatever a crash of the database may take along.
+    Unsynced,
     /// Lists, filters, administration: the planner decides.
     No,
 }
@@ -46,7 +48,10 @@ pub fn connect(url: &str, size: PoolSize, hot: Hot) -> anyhow::Result<Pool> {
     if hot != Hot::No {
         options.push_str(" -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off");
     }
-    if hot == Hot::Keyed {
+    if hot == Hot::Unsynced {
+        options.push_str(" -c synchronous_commit=off");
+    }
+    if matches!(hot, Hot::Keyed | Hot::Unsynced) {
         options.push_str(" -c plan_cache_mode=force_generic_plan");
     }
     config.options(options.trim());

@@ -3,12 +3,15 @@
 pub mod backoff;
 pub mod channel;
 pub mod content;
+pub mod health;
 pub mod ids;
 pub mod ip_net;
 pub mod lease;
+pub mod limits;
 pub mod outcome;
 pub mod pointer;
 pub mod settle;
+pub mod slots;
 pub mod status;
 pub mod template;
 

@@ -9,6 +9,7 @@ mod bulk;
 mod crash;
 mod failure;
 mod keys;
+mod limits;
 mod outage;
 mod plans;
 mod routes;

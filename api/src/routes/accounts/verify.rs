@@ -34,6 +34,7 @@ pub(super) async fn checked(app: &App, tenant_id: i64, uid: Uuid, form: &Form, a
         secret: sealed,
         limits: form.limits.clone(),
         order: form.order,
+        weight: form.weight,
         enabled: form.enabled,
         price: form.price.clone(),
         state,
