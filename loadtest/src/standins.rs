@@ -11,6 +11,7 @@ pub mod identity;
 pub mod smtp;
 mod watched;
 pub mod webhook;
+pub mod wecom;
 
 use std::time::Instant;
 

@@ -117,6 +117,7 @@ impl Accounts {
         let concurrency = concurrency.and_then(|n| u32::try_from(n).ok()).filter(|&n| n > 0);
         let account = herald_channels::Account {
             id,
+            version,
             tenant_id: row.tenant_id,
             name: row.name,
             settings: row.settings,

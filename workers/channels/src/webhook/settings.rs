@@ -54,7 +54,7 @@ mod tests {
 
     fn pointers(settings: Value, secret: Value) -> Vec<String> {
         let account =
-            Account { id: 1, tenant_id: 1, name: "hooks".to_owned(), settings, secret, concurrency: None };
+            Account { id: 1, version: 1, tenant_id: 1, name: "hooks".to_owned(), settings, secret, concurrency: None };
         let problems = Settings::read(&account).err().unwrap_or_default();
         problems.into_iter().map(|problem| problem.pointer).collect()
     }
