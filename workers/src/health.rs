@@ -10,7 +10,8 @@ use crate::accounts::Open;
 /// Takes an account out of use, loudly; the work goes to another, or waits.
 pub(crate) async fn account_down(context: &LaneContext, account: &Open, reason: &str) {
     let spec = account.spec;
-    let written = async { settle::account_down(&context.pool.get().await?, account.id, reason).await };
+    let used = (account.id, account.version);
+    let written = async { settle::account_down(&context.pool.get().await?, used, reason).await };
     account.down.store(true, Ordering::Relaxed);
     match written.await {
         Ok(true) => {

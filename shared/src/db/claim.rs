@@ -110,8 +110,9 @@ pub async fn claim(
     let batches: Vec<i32> = wants.iter().map(|w| w.batch).collect();
     let personal: Vec<i32> = wants.iter().map(|w| w.personal).collect();
     let backstop_ms = backstop.as_secs_f64() * 1000.0;
-    let rows =
-        client.query(&statement, &[&jobs, &calls, &batches, &incarnation, &backstop_ms, &again, &personal]).await?;
+    let rows = client
+        .query(&statement, &[&jobs, &calls, &batches, &incarnation, &backstop_ms, &again, &personal])
+        .await?;
     rows.iter().map(|row| claimed(row, incarnation)).collect()
 }
 

@@ -87,11 +87,7 @@ pub struct Settled {
 }
 
 /// Records finished calls and ends claims, in one statement. Members left out must be moved before (see [`leave_out`]).
-async fn settle(
-    client: &impl GenericClient,
-    done: &[Done],
-    releases: &[Release],
-) -> Result<Settled, Error> {
+async fn settle(client: &impl GenericClient, done: &[Done], releases: &[Release]) -> Result<Settled, Error> {
     let statement = client.prepare_cached(include_str!("sql/settle/settle.sql")).await?;
     let plans: Vec<i64> = done.iter().map(|d| d.plan_id).collect();
     let slots: Vec<i16> = done.iter().map(|d| d.slot.code()).collect();
@@ -251,13 +247,17 @@ pub async fn late(client: &mut Client, done: &Done) -> Result<bool, Error> {
     Ok(used)
 }
 
-/// Takes an account out of use: its provider says that it, not the message, is at fault.
+/// Takes an account (id and the version used) out of use: its provider says that it, not the message, is at fault.
 ///
 /// # Errors
 /// [`Error`] of the database.
-pub async fn account_down(client: &impl GenericClient, account: i64, reason: &str) -> Result<bool, Error> {
+pub async fn account_down(
+    client: &impl GenericClient,
+    (account, version): (i64, i32),
+    reason: &str,
+) -> Result<bool, Error> {
     let statement = client.prepare_cached(include_str!("sql/settle/account_down.sql")).await?;
-    Ok(client.execute(&statement, &[&account, &reason]).await? == 1)
+    Ok(client.execute(&statement, &[&account, &reason, &version]).await? == 1)
 }
 
 /// Puts an account that was down back into use: a call went through.

@@ -129,7 +129,11 @@ mod tests {
             (Class::RateLimited, 2, exhausted),
         ];
         for (class, attempt, expected) in cases {
-            assert_eq!(fate_of_exception(&failure(class), attempt, &rule, 1.0), expected, "{class:?} {attempt}");
+            assert_eq!(
+                fate_of_exception(&failure(class), attempt, &rule, 1.0),
+                expected,
+                "{class:?} {attempt}"
+            );
         }
     }
 
@@ -139,12 +143,7 @@ mod tests {
         let grace = Duration::from_secs(10);
         let unknown = Fate::Final(DeliveryStatus::Unknown, None);
         let cases = [
-            (
-                Verdict::sent(None),
-                1,
-                OnUnknown::Resend,
-                Fate::Final(DeliveryStatus::Sent, None),
-            ),
+            (Verdict::sent(None), 1, OnUnknown::Resend, Fate::Final(DeliveryStatus::Sent, None)),
             (Verdict::NotStarted, 1, OnUnknown::Resend, Fate::PutBack(Duration::ZERO)),
             (failed(Class::Transient), 1, OnUnknown::Resend, Fate::Retry(Duration::from_secs(1))),
             (

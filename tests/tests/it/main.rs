@@ -16,3 +16,4 @@ mod schema;
 mod settings;
 mod support;
 mod targets;
+mod wecom;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use herald_shared::domain::template::Compiled;
 use herald_shared::domain::{Channel, Verdict};
 use serde_json::Value;
 
@@ -107,6 +108,14 @@ pub trait Provider: Send + Sync {
     ///
     /// Unknown fields are problems; literal targets must pass `net`. Empty means that [`open`](Provider::open) works.
     fn check(&self, account: &Account, net: &NetPolicy) -> Vec<FieldProblem>;
+
+    /// Finds out whether a message can go this way at all, as far as it can be told before it is rendered for somebody.
+    ///
+    /// # Errors
+    /// What is wrong with its text, in words for its sender.
+    fn check_message(&self, _content: &Compiled) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Makes the account's driver. No network; call it within a Tokio runtime.
     ///

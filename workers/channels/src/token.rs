@@ -37,7 +37,10 @@ pub struct Token {
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token").field("serial", &self.serial).field("valid", &self.valid).finish_non_exhaustive()
+        f.debug_struct("Token")
+            .field("serial", &self.serial)
+            .field("valid", &self.valid)
+            .finish_non_exhaustive()
     }
 }
 
@@ -123,7 +126,9 @@ impl Shared {
             return Ok(token);
         }
         let looked = tokio::time::timeout(PATIENCE, self.look(useless, fetch)).await;
-        looked.unwrap_or_else(|_| Err(NoToken::Late("somebody else's fetch of the token took too long".to_owned())))
+        looked.unwrap_or_else(|_| {
+            Err(NoToken::Late("somebody else's fetch of the token took too long".to_owned()))
+        })
     }
 
     fn remembered(&self, useless: i64) -> Option<Token> {

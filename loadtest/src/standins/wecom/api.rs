@@ -25,7 +25,9 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 }
 
 fn refusal(errcode: i64, words: &str) -> Response {
-    let errmsg = format!("{words}, hint: [1700000000_1_abcdef], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e={errcode}");
+    let errmsg = format!(
+        "{words}, hint: [1700000000_1_abcdef], from ip: 127.0.0.1, more info at https://open.work.weixin.qq.com/devtool/query?e={errcode}"
+    );
     Json(json!({"errcode": errcode, "errmsg": errmsg})).into_response()
 }
 

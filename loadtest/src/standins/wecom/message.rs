@@ -53,7 +53,8 @@ pub(super) fn parse(body: &[u8], app: u64) -> Result<Parsed, Wrong> {
     if body.windows(2).any(|pair| pair == br"\u") {
         return Err(Wrong(40033, "the body has \\u escapes: send UTF-8"));
     }
-    let body: Body = serde_json::from_slice(body).map_err(|_| Wrong(47001, "the body is no JSON of a message"))?;
+    let body: Body =
+        serde_json::from_slice(body).map_err(|_| Wrong(47001, "the body is no JSON of a message"))?;
     let agent = body.agentid.ok_or(Wrong(41011, "agentid is missing"))?;
     match agent.as_u64() {
         None => return Err(Wrong(40056, "agentid is no number")),
@@ -85,7 +86,8 @@ fn users(joined: &str) -> Result<Vec<String>, Wrong> {
         return Err(Wrong(60011, "@all: this message would go to everybody"));
     }
     let fits = |user: &String| {
-        (1..=64).contains(&user.len()) && user.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-@.".contains(&b))
+        (1..=64).contains(&user.len())
+            && user.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-@.".contains(&b))
     };
     if !users.iter().all(fits) {
         return Err(Wrong(40003, "touser has an entry that is no user id"));

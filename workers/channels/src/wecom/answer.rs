@@ -82,8 +82,18 @@ impl Answer {
         }
         let mut except = unsendable(people);
         let groups = [
-            (&self.invaliduser, "invaliduser", "not a member, or not visible to the app", Reason::InvalidAddress),
-            (&self.unlicenseduser, "unlicenseduser", "the member has no licence for the app", Reason::Rejected),
+            (
+                &self.invaliduser,
+                "invaliduser",
+                "not a member, or not visible to the app",
+                Reason::InvalidAddress,
+            ),
+            (
+                &self.unlicenseduser,
+                "unlicenseduser",
+                "the member has no licence for the app",
+                Reason::Rejected,
+            ),
         ];
         for (named, code, words, reason) in groups {
             let ids = named.as_deref().unwrap_or_default().split('|').map(str::to_ascii_lowercase);
@@ -152,7 +162,8 @@ mod tests {
     /// Every code of the provider research.
     #[test]
     fn codes_mean_what_the_table_says() {
-        let rows: Vec<Row> = serde_json::from_str(include_str!("../../tests/vectors/wecom_classes.json")).unwrap();
+        let rows: Vec<Row> =
+            serde_json::from_str(include_str!("../../tests/vectors/wecom_classes.json")).unwrap();
         assert!(rows.len() > 30);
         for Row { code, class, delay_s } in rows {
             let expected = match class.as_str() {
@@ -171,7 +182,8 @@ mod tests {
 
     #[test]
     fn words_lose_their_support_hints() {
-        let body = r#"{"errcode": 81013, "errmsg": "all invalid, hint: [1], from ip: 1.2.3.4, more info at x"}"#;
+        let body =
+            r#"{"errcode": 81013, "errmsg": "all invalid, hint: [1], from ip: 1.2.3.4, more info at x"}"#;
         let answer: Answer = serde_json::from_str(body).unwrap();
         assert_eq!(answer.words(), "all invalid");
     }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use herald_shared::domain::template::Rendered;
+use herald_shared::domain::template::{Compiled, Rendered};
 use serde::Serialize;
 
 use crate::{Call, Target};
@@ -15,6 +15,8 @@ use crate::{Call, Target};
 const MAX_TEXT: usize = 2048;
 /// `textcard.title`, `.description`, `.url`.
 const MAX_CARD: (usize, usize, usize) = (128, 512, 2048);
+/// Why HTML alone does not do.
+const NO_TEXT: &str = "WeCom shows plain text only: give content.text";
 /// A user id has at most so many bytes.
 const MAX_USER: usize = 64;
 
@@ -104,9 +106,21 @@ pub(super) fn serialise(call: &Call, people: &People<'_>, agent_id: u64) -> Resu
     serde_json::to_vec(&body).map_err(|error| error.to_string())
 }
 
+/// What can be known of a message before it is rendered for somebody: that it has text, and fits if everybody gets the same.
+///
+/// # Errors
+/// Why it cannot go to WeCom, in words for its sender.
+pub(super) fn check(content: &Compiled) -> Result<(), String> {
+    if content.is_general() {
+        let rendered = content.render(None, None).map_err(|problem| problem.to_string())?;
+        return part(&rendered).map(drop);
+    }
+    if content.has_text() { Ok(()) } else { Err(NO_TEXT.to_owned()) }
+}
+
 fn part(message: &Rendered) -> Result<Part<'_>, String> {
     let Some(words) = message.text.as_deref().filter(|text| !text.trim().is_empty()) else {
-        return Err("WeCom shows plain text only: give content.text".to_owned());
+        return Err(NO_TEXT.to_owned());
     };
     let title = message.subject.as_str();
     let card = message.link.as_deref().filter(|url| {
@@ -144,7 +158,21 @@ mod tests {
         for good in ["lilei", "Li.Lei_1-x@corp", "1", &"a".repeat(64)] {
             assert!(is_user_id(good), "{good}");
         }
-        let bad = ["", "@all", "a|b", "a\nb", "a b", "李雷", "|", "-x", ".x", "a\u{0}", "*", "a,b", &"a".repeat(65)];
+        let bad = [
+            "",
+            "@all",
+            "a|b",
+            "a\nb",
+            "a b",
+            "李雷",
+            "|",
+            "-x",
+            ".x",
+            "a\u{0}",
+            "*",
+            "a,b",
+            &"a".repeat(65),
+        ];
         for bad in bad {
             assert!(!is_user_id(bad), "{bad:?}");
         }
@@ -156,7 +184,10 @@ mod tests {
         assert_eq!(card["msgtype"], "textcard");
         assert_eq!(card["textcard"]["url"], "https://x.example/1");
         let text = json(&rendered("停水", "今天 14:00", None));
-        assert_eq!((&text["msgtype"], &text["text"]["content"]), (&"text".into(), &"停水\n今天 14:00".into()));
+        assert_eq!(
+            (&text["msgtype"], &text["text"]["content"]),
+            (&"text".into(), &"停水\n今天 14:00".into())
+        );
         let long = json(&rendered("t", &"x".repeat(513), Some("https://x.example/1")));
         assert_eq!(long["msgtype"], "text");
         assert!(long["text"]["content"].as_str().unwrap().ends_with("x\nhttps://x.example/1"));

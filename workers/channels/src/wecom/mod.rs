@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use herald_shared::db::tokens::TokenSlot;
+use herald_shared::domain::template::Compiled;
 use herald_shared::domain::{Channel, Class, Failure, Reason, Verdict};
 use reqwest::{Client, RequestBuilder};
 use url::Url;
 
 use self::answer::{Answer, Meaning, failure, meaning};
-pub use self::message::is_user_id;
 use self::message::People;
+pub use self::message::is_user_id;
 use self::settings::Settings;
 use crate::http::{self, Resolver};
 use crate::token::{Fetched, LEASE, NoToken, NotFetched, Shared, Token};
@@ -54,6 +55,10 @@ impl Provider for Wecom {
 
     fn check(&self, account: &Account, net: &NetPolicy) -> Vec<FieldProblem> {
         Settings::read(account, net).err().unwrap_or_default()
+    }
+
+    fn check_message(&self, content: &Compiled) -> Result<(), String> {
+        message::check(content)
     }
 
     fn open(&self, account: Account, deps: &Deps) -> Result<Arc<dyn Driver>, FieldProblem> {
@@ -104,7 +109,12 @@ impl Driver for WecomDriver {
         let body = match message::serialise(call, &people, self.settings.agent_id) {
             Ok(body) => body,
             Err(words) => {
-                return Verdict::Failed(failure(Class::PermanentRequest, "content", &words, Reason::Rejected));
+                return Verdict::Failed(failure(
+                    Class::PermanentRequest,
+                    "content",
+                    &words,
+                    Reason::Rejected,
+                ));
             }
         };
         let mut useless = 0;

@@ -67,7 +67,11 @@ impl Settings {
 fn base(text: &str, net: &NetPolicy) -> Result<Url, String> {
     let mut url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
     net.check_literal(&url).map_err(|refused| refused.to_string())?;
-    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+    if url.query().is_some()
+        || url.fragment().is_some()
+        || !url.username().is_empty()
+        || url.password().is_some()
+    {
         return Err("must be a plain address: no user, query or fragment".to_owned());
     }
     if !url.path().ends_with('/') {
@@ -100,7 +104,9 @@ mod tests {
             read(json!({"x": 1}), json!(null)).err().unwrap(),
             ["/settings/corp_id", "/settings/agent_id", "/settings/x", "/secret/corp_secret"]
         );
-        for bad in ["http://qyapi.weixin.qq.com", "https://10.0.0.1", "ftp://x", "x", "https://u:p@x", "https://x?y"] {
+        for bad in
+            ["http://qyapi.weixin.qq.com", "https://10.0.0.1", "ftp://x", "x", "https://u:p@x", "https://x?y"]
+        {
             assert_eq!(read(with(bad), secret.clone()).err().unwrap(), ["/settings/base_url"], "{bad}");
         }
         let text = read(json!({"corp_id": "ww1", "agent_id": "1000002"}), secret).err().unwrap();

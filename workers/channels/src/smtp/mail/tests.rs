@@ -13,7 +13,8 @@ fn settings() -> Settings {
     let settings = json!({"host": "mail.test", "port": 25, "tls": "none", "from": "停水通知 <herald@example.org>",
         "reply_to": "desk@example.org"});
     let account = Account {
-        id: 1, version: 1,
+        id: 1,
+        version: 1,
         tenant_id: 1,
         name: "m".to_owned(),
         settings,
