@@ -10,6 +10,9 @@ use super::message::People;
 use crate::http::{innermost, refusal};
 use crate::wording::tidy;
 
+/// The code where the network guard refuses the base URL.
+pub(super) const TARGET_REFUSED: &str = "target_refused";
+
 /// What every answer has, and what some have.
 #[derive(Deserialize)]
 pub(super) struct Answer {
@@ -139,7 +142,7 @@ pub(super) fn of_status(status: u16) -> Failure {
 /// holds the token, so only the last cause is told.
 pub(super) fn of_error(error: &reqwest::Error) -> Failure {
     if let Some(refused) = refusal(error) {
-        return failure(Class::Account, "target_refused", &refused.to_string(), Reason::TargetRefused);
+        return failure(Class::Account, TARGET_REFUSED, &refused.to_string(), Reason::TargetRefused);
     }
     if error.is_connect() || error.is_builder() {
         return failure(Class::Transient, "connect", &innermost(error), Reason::Timeout);

@@ -197,6 +197,12 @@ fn tokenless(none: NoToken) -> Failure {
     };
     match code.parse::<i64>() {
         Ok(errcode) => answer::failure_of(errcode, &words),
+        Err(_) if code == answer::TARGET_REFUSED => failure(
+            Class::Account,
+            &code,
+            "the base URL leads to an address that is not called",
+            Reason::TargetRefused,
+        ),
         Err(_) => failure(Class::Transient, &code, &words, Reason::Timeout),
     }
 }
