@@ -1,5 +1,7 @@
 //! The WeCom driver against the strict stand-in: what arrives, what each answer means, and how often a token is asked for.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::sync::Arc;
