@@ -12,7 +12,7 @@ mod person;
 mod read;
 mod steps;
 
-pub use batcher::{Batcher, Outcome};
+pub use batcher::{Batcher, CONNECTIONS, Outcome};
 pub use choices::{Choices, Chosen};
 pub(crate) use draft::ROUTE;
 pub use draft::{Draft, Request};
