@@ -256,3 +256,30 @@ async fn what_wecom_cannot_show_is_refused_when_it_is_sent_to_us() {
     assert_eq!(tenant.http.post("/v1/plans", &wide).await.expect(422).pointers(), pointers);
     system.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_frozen_worker_heard_is_believed_when_it_is_back() {
+    let server = wecom::start(wecom::Options::default()).await.unwrap();
+    let (system, tenant) = start(Options::default().env("HERALD_LEASE_MS", "1500")).await;
+    tenant.account(account(&server, 15_000)).await;
+    server.invalid_user(&user(7));
+    server.script(Behaviour::new(Action::StallAfterAccepting(Duration::from_secs(1))).times(1));
+    let mut body = notice(1..=300);
+    body["on_unknown"] = "hold".into();
+    let plan = tenant.send(&body).await;
+    server.wait_for(|received| received.calls == 1, SOON).await.unwrap();
+    system.workers[0].signal("STOP");
+    let unknown = tenant.until(&plan, "finished", SOON).await;
+    assert_eq!(unknown["deliveries"]["unknown"], 300, "{unknown}");
+    system.workers[0].signal("CONT");
+    wait_until("the answer is recorded", SOON, async || {
+        let counts = tenant.plan(&plan).await["deliveries"].clone();
+        (&counts["sent"], &counts["failed"], &counts["unknown"]) == (&json!(299), &json!(1), &json!(0))
+    })
+    .await;
+    let failed = with_status(&tenant, &plan, "failed").await;
+    assert_eq!(failed[0]["reason"], "invalid_address");
+    server.read(|received| assert_eq!((received.calls, received.deliveries), (1, 299)));
+    assert_correct(&server);
+    system.finish().await;
+}
