@@ -243,6 +243,8 @@ pub async fn late(client: &mut Client, done: &Done) -> Result<bool, Error> {
         )
         .await?;
     let used = row.get(0);
+    let needless = transaction.prepare_cached(include_str!("sql/settle/late_jobs.sql")).await?;
+    transaction.execute(&needless, &[&done.plan_id, &done.slot.code(), &done.number]).await?;
     transaction.commit().await?;
     Ok(used)
 }

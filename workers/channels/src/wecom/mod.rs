@@ -212,7 +212,8 @@ fn blame(failure: &Failure) -> FieldProblem {
     let pointer = match failure.code.as_str() {
         "40001" => "/secret/corp_secret",
         "40013" => "/settings/corp_id",
-        "connect" | "no answer" | "target_refused" => "/settings/base_url",
+        "connect" | "no answer" | answer::TARGET_REFUSED => "/settings/base_url",
+        code if code.starts_with("HTTP ") => "/settings/base_url",
         _ => "/settings",
     };
     FieldProblem::new(pointer, format!("{} {}", failure.code, failure.detail))
