@@ -144,5 +144,17 @@ async fn the_late_truth_about_a_call_knows_whom_it_left_out() {
         expected,
         "the resend goes to those who were left out, to nobody else"
     );
+    assert_eq!(database.number("SELECT count(*) FROM job").await, 1);
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn late_news_that_leaves_nobody_out_ends_the_resend() {
+    let (database, mut client) = before().await;
+    given_up(&database, true).await;
+    assert!(settle::late(&mut client, &Done { except: Vec::new(), ..done() }).await.unwrap());
+    assert_eq!(deliveries(&database).await, [(3, 2); 10]);
+    assert_eq!(database.number("SELECT count(*) FROM job").await, 0);
+    assert_eq!(database.number("SELECT count(*) FROM plan WHERE status = 6").await, 1);
     database.remove().await;
 }
