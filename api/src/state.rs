@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use deadpool_postgres::Pool;
-use herald_channels::{Deps, NetPolicy};
+use herald_channels::{Deps, NetPolicy, OwnTokens};
 use herald_shared::amqp::Waker;
 use herald_shared::db::{self, Client};
 use herald_shared::secrets::KeyRing;
@@ -104,6 +104,6 @@ impl App {
     /// What provider drivers need.
     #[must_use]
     pub fn deps(&self) -> Deps {
-        Deps { pool: self.pool.clone(), net: self.net.clone() }
+        Deps { pool: self.pool.clone(), net: self.net.clone(), tokens: Arc::new(OwnTokens::default()) }
     }
 }

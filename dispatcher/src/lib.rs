@@ -112,4 +112,4 @@ impl Dispatcher {
 }
 
 /// The channels that have a provider in this release.
-pub(crate) const CHANNELS: [Channel; 3] = [Channel::Email, Channel::Webhook, Channel::Inbox];
+pub(crate) const CHANNELS: [Channel; 4] = [Channel::Email, Channel::Wecom, Channel::Webhook, Channel::Inbox];

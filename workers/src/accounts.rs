@@ -134,6 +134,7 @@ impl Accounts {
         let concurrency = limits.concurrency;
         let account = herald_channels::Account {
             id,
+            version,
             tenant_id: row.tenant_id,
             name: row.name,
             settings: row.settings,

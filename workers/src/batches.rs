@@ -154,14 +154,28 @@ impl Parts {
             let mut client = self.pool.get().await?;
             settle::late(&mut client, done).await
         };
-        if let Some(Ok(false)) = self.until_available("record a late outcome", &attempt).await {
-            self.shared.metrics.duplicates.inc();
-            tracing::warn!(
-                plan = done.plan_id,
-                no = done.lo,
-                number = done.number,
-                "a message given up as unknown had gone out: it goes out twice"
-            );
+        let (plan, no, number) = (done.plan_id, done.lo, done.number);
+        match self.until_available("record a late outcome", &attempt).await {
+            Some(Ok(false)) => {
+                self.shared.metrics.duplicates.inc();
+                tracing::warn!(
+                    plan,
+                    no,
+                    number,
+                    "a message given up as unknown had gone out: it goes out twice"
+                );
+            }
+            Some(Err(error)) => {
+                let error = error.chain();
+                tracing::error!(
+                    plan,
+                    no,
+                    number,
+                    error,
+                    "a late outcome cannot be recorded: it stays unknown"
+                );
+            }
+            Some(Ok(true)) | None => {}
         }
     }
 

@@ -115,7 +115,7 @@ pub(crate) async fn account_down(context: &LaneContext, account: &Open, reason: 
     account.limiter.set_condition(Duration::ZERO, true);
     let written = async {
         let client = context.pool.get().await?;
-        health::trip(&client, account.id, shared.config.timings.probe, LONGEST).await?;
+        health::trip(&client, (account.id, account.version), shared.config.timings.probe, LONGEST).await?;
         tell_down(shared, &client, account, reason).await
     };
     if let Err(error) = written.await {
@@ -130,7 +130,7 @@ async fn tell_down(
     reason: &str,
 ) -> Result<(), Error> {
     account.down.store(true, Ordering::Relaxed);
-    if settle::account_down(client, account.id, reason).await? {
+    if settle::account_down(client, (account.id, account.version), reason).await? {
         let spec = account.spec;
         let labels = [spec.channel.as_str(), spec.provider];
         shared.metrics.accounts_down.with_label_values(&labels).inc();

@@ -23,7 +23,7 @@ mod watch;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use herald_channels::{Deps, NetPolicy};
+use herald_channels::{Deps, FleetTokens, NetPolicy};
 use herald_shared::amqp::{self, Topology};
 use herald_shared::db::{self, Hot, Pool, PoolSize};
 use herald_shared::domain::Lane;
@@ -97,7 +97,9 @@ impl Worker {
         let (url, topology) =
             (self.config.common.amqp_url.clone(), Topology::new(&self.config.common.queue_prefix));
         let net = Arc::new(NetPolicy::new(self.config.common.allow_nets.clone()));
-        let accounts = Accounts::new(Deps { pool: self.pool.clone(), net });
+        let ring = self.config.common.master_key.clone();
+        let tokens = Arc::new(FleetTokens::new(self.pool.clone(), ring));
+        let accounts = Accounts::new(Deps { pool: self.pool.clone(), net, tokens });
         let (lanes, prefetch) = (self.config.lanes.clone(), self.config.prefetch);
         let url_of_database = &self.config.common.database_url;
         let unsynced = |size| {

@@ -54,6 +54,7 @@ pub(crate) async fn run(context: &Arc<LaneContext>, pointer: Pointer) -> bool {
         job: pointer.job,
         calls: i32::try_from(permits.len()).unwrap_or(1),
         batch: i32::try_from(account.spec.batch).unwrap_or(1),
+        personal: i32::try_from(account.spec.personal).unwrap_or(1),
     };
     let Some(mut claimed) = context.batches.claim(want).await else { return true };
     let account = current(context, account, &claimed).await;
@@ -224,7 +225,7 @@ impl Job {
 
     /// The next call's members.
     fn take(&mut self) -> std::iter::Take<&mut std::vec::IntoIter<Member>> {
-        let batch = self.account.spec.batch as usize;
+        let batch = self.claimed.batch;
         self.waiting.by_ref().take(batch)
     }
 
@@ -236,7 +237,7 @@ impl Job {
         if self.halted || self.waiting.as_slice().is_empty() {
             return Vec::new();
         }
-        let most = self.waiting.as_slice().len().div_ceil(self.account.spec.batch as usize);
+        let most = self.waiting.as_slice().len().div_ceil(self.claimed.batch);
         // What is not needed stays with the record: its calls are not recorded yet.
         let mut permits = Vec::with_capacity(record.permits.len().min(most));
         while permits.len() < most && !record.permits.is_empty() {
@@ -291,6 +292,9 @@ impl Job {
             self.rest.extend(&ended.nos);
             self.delay = self.delay.max(delay);
             self.halted = true;
+        }
+        if !done.except.is_empty() {
+            tracing::info!(no = ended.nos[0], left_out = done.except.len(), "a call left members out");
         }
         if let Verdict::Failed(failure) = &ended.verdict {
             let (code, class) = (failure.code.as_str(), failure.class.as_str());

@@ -63,6 +63,7 @@ pub fn read(document: &Document<'_>, given: &Given<'_>) -> Result<Draft, Refused
     plan.finish(&mut problems);
     if let Some(message) = &message {
         audience.check_variables(message, &mut problems);
+        content::check_fit(message, &steps.tiers, &mut problems);
     }
     match (message, terms) {
         (Some(message), Some(terms)) if problems.is_empty() => {

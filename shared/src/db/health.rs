@@ -109,18 +109,19 @@ pub async fn judged(
     Ok(written == 1)
 }
 
-/// Opens the breaker at once: the provider says that the account is at fault.
+/// Opens the breaker at once: the provider says that the account is at fault. Nothing happens when its settings have changed since
+/// `version`: then it was another account, so to speak.
 ///
 /// # Errors
 /// [`Error`] of the database.
 pub async fn trip(
     client: &impl GenericClient,
-    account: i64,
+    (account, version): (i64, i32),
     probe_after: Duration,
     longest: Duration,
 ) -> Result<(), Error> {
     let statement = client.prepare_cached(include_str!("sql/health/trip.sql")).await?;
-    client.execute(&statement, &[&account, &millis(probe_after), &millis(longest)]).await?;
+    client.execute(&statement, &[&account, &millis(probe_after), &millis(longest), &version]).await?;
     Ok(())
 }
 

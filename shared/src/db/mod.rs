@@ -26,6 +26,7 @@ pub mod settings;
 pub mod settle;
 pub mod sweep;
 pub mod tenants;
+pub mod tokens;
 pub mod worker;
 
 pub use connect::{Hot, PoolSize, connect};

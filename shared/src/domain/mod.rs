@@ -17,7 +17,7 @@ pub mod template;
 
 pub use channel::{Channel, Lane, OnUnknown, Slot};
 pub use content::{Content, Mode, Tier};
-pub use outcome::{Class, Failure, Reason, Verdict};
+pub use outcome::{Class, Exception, Failure, Reason, Verdict};
 pub use status::{DeliveryStatus, PlanStatus};
 
 /// A code or word that is none of an enum's: from a newer release, or a damaged row.
