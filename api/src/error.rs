@@ -34,6 +34,8 @@ pub enum Kind {
     InUse,
     /// 409: somebody else changed it meanwhile.
     Changed,
+    /// 409: the plan's state forbids it.
+    PlanState,
     /// 413: the body is over the limit.
     BodyTooLarge,
     /// 415: the body is not declared as JSON.
@@ -52,7 +54,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of their status.
-    pub const ALL: [Kind; 18] = [
+    pub const ALL: [Kind; 19] = [
         Kind::MalformedBody,
         Kind::Unauthorized,
         Kind::Forbidden,
@@ -64,6 +66,7 @@ impl Kind {
         Kind::NameTaken,
         Kind::InUse,
         Kind::Changed,
+        Kind::PlanState,
         Kind::BodyTooLarge,
         Kind::NotJson,
         Kind::Validation,
@@ -91,6 +94,7 @@ impl Kind {
             Kind::NameTaken => ("name-taken", "The name is in use", S::CONFLICT),
             Kind::InUse => ("in-use", "It is in use", S::CONFLICT),
             Kind::Changed => ("changed", "It was changed meanwhile", S::CONFLICT),
+            Kind::PlanState => ("plan-state", "The plan's state forbids it", S::CONFLICT),
             Kind::BodyTooLarge => ("body-too-large", "The body is too large", S::PAYLOAD_TOO_LARGE),
             Kind::NotJson => ("not-json", "The body must be declared as JSON", S::UNSUPPORTED_MEDIA_TYPE),
             Kind::Validation => ("validation", "The request needs attention", S::UNPROCESSABLE_ENTITY),

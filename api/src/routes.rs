@@ -1,6 +1,7 @@
 //! Every route, in one table: method, path, the scope it needs. The OpenAPI document is tested against it.
 
 mod accounts;
+mod control;
 mod deliveries;
 mod inbox;
 mod keep;
@@ -61,6 +62,7 @@ pub const OPS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 pub fn table() -> Vec<Route> {
     let mut table = vec![Route::open("/openapi.json", docs::openapi), Route::open("/docs", docs::page)];
     table.extend(plans::routes());
+    table.extend(control::routes());
     table.extend(recipients::routes());
     table.extend(deliveries::routes());
     table.extend(accounts::routes());

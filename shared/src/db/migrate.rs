@@ -4,7 +4,10 @@ use ring::digest::{SHA256, digest};
 use tokio_postgres::Client;
 
 /// Every migration: name and SQL, in order.
-const MIGRATIONS: &[(&str, &str)] = &[("0001_main_job", include_str!("../../migrations/0001_main_job.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_main_job", include_str!("../../migrations/0001_main_job.sql")),
+    ("0005_engine_api", include_str!("../../migrations/0005_engine_api.sql")),
+];
 
 /// The advisory lock that keeps two migrators apart: "herald" in ASCII.
 const LOCK: i64 = 0x6865_7261_6c64;

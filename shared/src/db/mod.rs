@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod admit;
 pub mod claim;
 pub mod connect;
+pub mod control;
 pub mod deliveries;
 pub mod error;
 pub mod expand;

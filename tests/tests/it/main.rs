@@ -6,6 +6,7 @@ mod arrive;
 mod bad_input;
 mod broker;
 mod bulk;
+mod control;
 mod crash;
 mod failure;
 mod keys;

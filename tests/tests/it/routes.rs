@@ -93,7 +93,15 @@ fn body(route: &Route) -> Option<Value> {
         }
         ("PATCH", "/v1/accounts/{id}") => Some(json!({"order": 7})),
         ("POST", "/v1/keys") => Some(json!({"name": "canary-mine", "scopes": ["plans:read"]})),
-        ("POST", "/v1/accounts/{id}/verify") | ("GET" | "DELETE", _) => None,
+        (
+            "POST",
+            "/v1/accounts/{id}/verify"
+            | "/v1/plans/{id}/pause"
+            | "/v1/plans/{id}/resume"
+            | "/v1/plans/{id}/recall"
+            | "/v1/plans/{id}/stop",
+        )
+        | ("GET" | "DELETE", _) => None,
         (method, path) => panic!("{method} {path} is new: give it a good body here"),
     }
 }

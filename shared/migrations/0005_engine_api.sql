@@ -1,0 +1,26 @@
+-- Pausing, ending and reopening plans; dead letters.
+
+-- Jobs of a halted plan are parked: their due time is put a thousand years off, so that admission never meets them. The plan
+-- says that it may have such jobs, for the sweep that puts them back; the flag changes twice a pause, so its index costs nothing else.
+ALTER TABLE plan ADD COLUMN parked boolean NOT NULL DEFAULT false;
+CREATE INDEX plan_parked ON plan (id) WHERE parked;
+COMMENT ON COLUMN plan.parked IS 'Jobs of it may be parked (due in a thousand years): set by pause, cleared by the sweep that has put them back.';
+
+-- Where to look for dead letters. A partial index on failed deliveries would end HOT updates of delivery: the column of a
+-- predicate counts as indexed, and every settle changes status. This one changes with a plan's first failure, and when the last is redriven.
+ALTER TABLE plan ADD COLUMN dead boolean NOT NULL GENERATED ALWAYS AS (n_failed > 0) STORED;
+CREATE INDEX plan_dead ON plan (tenant_id, id) WHERE dead;
+COMMENT ON COLUMN plan.dead IS 'It has failed deliveries.';
+
+-- By due time too: what is parked of a plan, and what is not, are ranges. Updates of job are never HOT (job_due), so it costs no more.
+DROP INDEX job_plan;
+CREATE INDEX job_plan ON job (plan_id, due_at);
+
+-- Two more edges: a plan paused before its time is scheduled again when resumed, and a paused plan whose last calls have ended is finished.
+DROP TRIGGER plan_graph ON plan;
+CREATE TRIGGER plan_graph BEFORE UPDATE OF status ON plan FOR EACH ROW
+WHEN (
+    old.status <> new.status
+    AND ((ARRAY[26, 156, 1, 944, 992, 984, 144, 0, 0, 0])[old.status + 1] >> new.status) & 1 = 0
+)
+EXECUTE FUNCTION refuse_plan_move();
