@@ -36,6 +36,8 @@ pub enum Kind {
     Changed,
     /// 409: the plan's state forbids it.
     PlanState,
+    /// 409: the delivery is not in the state this needs.
+    DeliveryState,
     /// 413: the body is over the limit.
     BodyTooLarge,
     /// 415: the body is not declared as JSON.
@@ -54,7 +56,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of their status.
-    pub const ALL: [Kind; 19] = [
+    pub const ALL: [Kind; 20] = [
         Kind::MalformedBody,
         Kind::Unauthorized,
         Kind::Forbidden,
@@ -67,6 +69,7 @@ impl Kind {
         Kind::InUse,
         Kind::Changed,
         Kind::PlanState,
+        Kind::DeliveryState,
         Kind::BodyTooLarge,
         Kind::NotJson,
         Kind::Validation,
@@ -95,6 +98,7 @@ impl Kind {
             Kind::InUse => ("in-use", "It is in use", S::CONFLICT),
             Kind::Changed => ("changed", "It was changed meanwhile", S::CONFLICT),
             Kind::PlanState => ("plan-state", "The plan's state forbids it", S::CONFLICT),
+            Kind::DeliveryState => ("delivery-state", "The delivery's state forbids it", S::CONFLICT),
             Kind::BodyTooLarge => ("body-too-large", "The body is too large", S::PAYLOAD_TOO_LARGE),
             Kind::NotJson => ("not-json", "The body must be declared as JSON", S::UNSUPPORTED_MEDIA_TYPE),
             Kind::Validation => ("validation", "The request needs attention", S::UNPROCESSABLE_ENTITY),

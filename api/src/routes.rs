@@ -8,6 +8,7 @@ mod keep;
 mod keys;
 mod plans;
 mod recipients;
+mod resolve;
 
 use axum::Router;
 use axum::handler::Handler;
@@ -65,6 +66,7 @@ pub fn table() -> Vec<Route> {
     table.extend(control::routes());
     table.extend(recipients::routes());
     table.extend(deliveries::routes());
+    table.extend(resolve::routes());
     table.extend(accounts::routes());
     table.extend(inbox::routes());
     table.extend(keys::routes());

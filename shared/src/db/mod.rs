@@ -21,6 +21,7 @@ pub mod parked;
 pub mod plans;
 pub mod recipients;
 pub mod reclaim;
+pub mod resolve;
 pub mod settings;
 pub mod settle;
 pub mod sweep;

@@ -12,6 +12,7 @@ mod failure;
 mod keys;
 mod outage;
 mod plans;
+mod resolve;
 mod routes;
 mod schema;
 mod settings;

@@ -92,6 +92,7 @@ fn body(route: &Route) -> Option<Value> {
             Some(json!({"name": "canary-theirs", "channel": "inbox", "provider": "inbox"}))
         }
         ("PATCH", "/v1/accounts/{id}") => Some(json!({"order": 7})),
+        ("POST", "/v1/deliveries/{id}/resolve") => Some(json!({"to": "sent"})),
         ("POST", "/v1/keys") => Some(json!({"name": "canary-mine", "scopes": ["plans:read"]})),
         (
             "POST",
