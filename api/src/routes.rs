@@ -2,6 +2,7 @@
 
 mod accounts;
 mod control;
+mod dead_letters;
 mod deliveries;
 mod inbox;
 mod keep;
@@ -67,6 +68,7 @@ pub fn table() -> Vec<Route> {
     table.extend(recipients::routes());
     table.extend(deliveries::routes());
     table.extend(resolve::routes());
+    table.extend(dead_letters::routes());
     table.extend(accounts::routes());
     table.extend(inbox::routes());
     table.extend(keys::routes());

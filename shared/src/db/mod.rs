@@ -8,6 +8,7 @@ pub mod admit;
 pub mod claim;
 pub mod connect;
 pub mod control;
+pub mod dead;
 pub mod deliveries;
 pub mod error;
 pub mod expand;

@@ -8,6 +8,7 @@ mod broker;
 mod bulk;
 mod control;
 mod crash;
+mod dead_letters;
 mod failure;
 mod keys;
 mod outage;

@@ -79,6 +79,7 @@ fn filled(path: &str, other: &Belongings) -> String {
         Some("accounts") => &other.account,
         Some("keys") => &other.key,
         Some("inbox") => return path.replace("{owner}", "canary-owner"),
+        Some("dead-letters") => return path.to_owned(),
         _ => panic!("{path} is new: say here what of another tenant's could be asked for with it"),
     };
     path.replace("{id}", id)
@@ -93,6 +94,7 @@ fn body(route: &Route) -> Option<Value> {
         }
         ("PATCH", "/v1/accounts/{id}") => Some(json!({"order": 7})),
         ("POST", "/v1/deliveries/{id}/resolve") => Some(json!({"to": "sent"})),
+        ("POST", "/v1/dead-letters/redrive") => Some(json!({"reason": "exhausted"})),
         ("POST", "/v1/keys") => Some(json!({"name": "canary-mine", "scopes": ["plans:read"]})),
         (
             "POST",
