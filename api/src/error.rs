@@ -42,8 +42,12 @@ pub enum Kind {
     BodyTooLarge,
     /// 415: the body is not declared as JSON.
     NotJson,
+    /// 415: the upload is declared neither as CSV nor as NDJSON.
+    NotRows,
     /// 422: something in the request is wrong; `errors` says what.
     Validation,
+    /// 422: the uploaded file cannot be read.
+    Unreadable,
     /// 422: the Idempotency-Key was used for another body.
     KeyReused,
     /// 429: over the key's rate limit.
@@ -56,7 +60,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of their status.
-    pub const ALL: [Kind; 20] = [
+    pub const ALL: [Kind; 22] = [
         Kind::MalformedBody,
         Kind::Unauthorized,
         Kind::Forbidden,
@@ -72,7 +76,9 @@ impl Kind {
         Kind::DeliveryState,
         Kind::BodyTooLarge,
         Kind::NotJson,
+        Kind::NotRows,
         Kind::Validation,
+        Kind::Unreadable,
         Kind::KeyReused,
         Kind::RateLimited,
         Kind::Internal,
@@ -101,6 +107,8 @@ impl Kind {
             Kind::DeliveryState => ("delivery-state", "The delivery's state forbids it", S::CONFLICT),
             Kind::BodyTooLarge => ("body-too-large", "The body is too large", S::PAYLOAD_TOO_LARGE),
             Kind::NotJson => ("not-json", "The body must be declared as JSON", S::UNSUPPORTED_MEDIA_TYPE),
+            Kind::NotRows => ("not-rows", "The upload must be CSV or NDJSON", S::UNSUPPORTED_MEDIA_TYPE),
+            Kind::Unreadable => ("unreadable-file", "The file cannot be read", S::UNPROCESSABLE_ENTITY),
             Kind::Validation => ("validation", "The request needs attention", S::UNPROCESSABLE_ENTITY),
             Kind::KeyReused => {
                 ("key-reused", "The Idempotency-Key belongs to another body", S::UNPROCESSABLE_ENTITY)

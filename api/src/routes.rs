@@ -4,6 +4,7 @@ mod accounts;
 mod control;
 mod dead_letters;
 mod deliveries;
+mod drafts;
 mod inbox;
 mod keep;
 mod keys;
@@ -56,6 +57,9 @@ impl Route {
     }
 }
 
+/// The route whose body may take longer than any other's answer.
+pub(crate) use drafts::UPLOAD;
+
 /// Routes of `ops`, which are the same on every process.
 pub const OPS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
@@ -66,6 +70,7 @@ pub fn table() -> Vec<Route> {
     table.extend(plans::routes());
     table.extend(control::routes());
     table.extend(recipients::routes());
+    table.extend(drafts::routes());
     table.extend(deliveries::routes());
     table.extend(resolve::routes());
     table.extend(dead_letters::routes());

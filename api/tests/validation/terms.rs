@@ -128,3 +128,15 @@ fn answers_are_few_short_and_different() {
         &["/acknowledgement/options/1", "/acknowledgement/options/2", "/acknowledgement/options/3"],
     );
 }
+
+#[test]
+fn a_draft_may_come_without_people_and_leaves_its_end_to_its_start() {
+    let draft = good(json!({ "draft": true, "recipients": null }));
+    assert!(draft.held && draft.recipients.is_empty());
+    assert_eq!(draft.expires_at, herald_shared::db::drafts::never());
+    let draft = good(json!({ "draft": true, "expires_at": "2026-11-22T00:00:00Z" }));
+    assert_eq!((draft.recipients.len(), draft.expires_at), (1, "2026-11-22T00:00:00Z".parse().unwrap()));
+    assert!(!good(json!({ "draft": false })).held);
+    refused_at(json!({ "recipients": null }), &["/recipients"]);
+    refused_at(json!({ "draft": "yes" }), &["/draft"]);
+}

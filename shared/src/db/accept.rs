@@ -35,6 +35,8 @@ pub struct NewPlan {
     pub created_at: Timestamp,
     /// Owner.
     pub tenant_id: i64,
+    /// A draft: nothing of it goes out before it is sent.
+    pub held: bool,
     /// Its priority.
     pub lane: Lane,
     /// Its rule for unknown outcomes.
@@ -63,7 +65,7 @@ pub struct NewPlan {
     pub traceparent: Option<String>,
     /// Recipients merged away.
     pub duplicates: i32,
-    /// Everybody, in order; 1..=10,000.
+    /// Everybody, in order; at most 10,000, and nobody only in a draft.
     pub recipients: Vec<NewRecipient>,
     /// The answer to keep, when the request had an Idempotency-Key.
     pub idempotency: Option<Idempotency>,
@@ -267,7 +269,11 @@ async fn insert_plan(
 ) -> Result<Option<i64>, Error> {
     let slots: Vec<i16> = plan.slots.iter().map(|slot| slot.code()).collect();
     let now = is_due(plan);
-    let status = if now { PlanStatus::Running } else { PlanStatus::Scheduled };
+    let status = match (plan.held, now) {
+        (true, _) => PlanStatus::Draft,
+        (false, true) => PlanStatus::Running,
+        (false, false) => PlanStatus::Scheduled,
+    };
     let expanded = born_published(plan);
     let count = i32::try_from(plan.recipients.len()).unwrap_or(i32::MAX);
     let row = db
@@ -313,7 +319,6 @@ async fn reference_taken(db: &Transaction<'_>, plan: &NewPlan) -> Result<Accepte
 }
 
 async fn insert_recipients(db: &Transaction<'_>, plans: &[NewPlan], fresh: &[usize]) -> Result<(), Error> {
-    let statement = db.prepare_cached(RECIPIENTS).await?;
     let all: Vec<(i64, i32, &NewRecipient)> = fresh
         .iter()
         .flat_map(|&i| {
@@ -321,23 +326,32 @@ async fn insert_recipients(db: &Transaction<'_>, plans: &[NewPlan], fresh: &[usi
         })
         .collect();
     for chunk in all.chunks(CHUNK) {
-        let plan_ids: Vec<i64> = chunk.iter().map(|row| row.0).collect();
-        let nos: Vec<i32> = chunk.iter().map(|row| row.1).collect();
-        let column = |get: fn(&NewRecipient) -> Option<&String>| {
-            chunk.iter().map(|row| get(row.2)).collect::<Vec<_>>()
-        };
-        let addresses: Vec<_> = chunk.iter().map(|row| Json(&row.2.addresses)).collect();
-        let skips: Vec<_> =
-            chunk.iter().map(|row| (!row.2.skips.is_empty()).then_some(Json(&row.2.skips))).collect();
-        let variables: Vec<_> = chunk.iter().map(|row| row.2.variables.as_ref().map(Json)).collect();
-        let (keys, names) = (column(|r| r.key.as_ref()), column(|r| r.name.as_ref()));
-        let (locales, zones) = (column(|r| r.locale.as_ref()), column(|r| r.time_zone.as_ref()));
-        db.execute(
-            &statement,
-            &[&plan_ids, &nos, &keys, &names, &addresses, &skips, &variables, &locales, &zones],
-        )
-        .await?;
+        insert_rows(db, chunk).await?;
     }
+    Ok(())
+}
+
+/// Writes people at their positions in their plans, at most a thousand.
+pub(super) async fn insert_rows(
+    db: &Transaction<'_>,
+    chunk: &[(i64, i32, &NewRecipient)],
+) -> Result<(), Error> {
+    let statement = db.prepare_cached(RECIPIENTS).await?;
+    let plan_ids: Vec<i64> = chunk.iter().map(|row| row.0).collect();
+    let nos: Vec<i32> = chunk.iter().map(|row| row.1).collect();
+    let column =
+        |get: fn(&NewRecipient) -> Option<&String>| chunk.iter().map(|row| get(row.2)).collect::<Vec<_>>();
+    let addresses: Vec<_> = chunk.iter().map(|row| Json(&row.2.addresses)).collect();
+    let skips: Vec<_> =
+        chunk.iter().map(|row| (!row.2.skips.is_empty()).then_some(Json(&row.2.skips))).collect();
+    let variables: Vec<_> = chunk.iter().map(|row| row.2.variables.as_ref().map(Json)).collect();
+    let (keys, names) = (column(|r| r.key.as_ref()), column(|r| r.name.as_ref()));
+    let (locales, zones) = (column(|r| r.locale.as_ref()), column(|r| r.time_zone.as_ref()));
+    db.execute(
+        &statement,
+        &[&plan_ids, &nos, &keys, &names, &addresses, &skips, &variables, &locales, &zones],
+    )
+    .await?;
     Ok(())
 }
 
@@ -348,7 +362,7 @@ async fn start(
     fresh: &[usize],
 ) -> Result<BTreeMap<i64, Vec<Wake>>, Error> {
     let (born, later): (Vec<&NewPlan>, Vec<&NewPlan>) =
-        fresh.iter().map(|&i| &plans[i]).partition(|plan| born_published(plan));
+        fresh.iter().map(|&i| &plans[i]).filter(|plan| !plan.held).partition(|plan| born_published(plan));
     for plan in later {
         expand::schedule(db, plan).await?;
     }
@@ -368,7 +382,7 @@ async fn start(
 }
 
 fn is_due(plan: &NewPlan) -> bool {
-    plan.send_at.is_none_or(|at| at <= plan.created_at)
+    !plan.held && plan.send_at.is_none_or(|at| at <= plan.created_at)
 }
 
 fn born_published(plan: &NewPlan) -> bool {

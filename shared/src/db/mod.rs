@@ -10,6 +10,7 @@ pub mod connect;
 pub mod control;
 pub mod dead;
 pub mod deliveries;
+pub mod drafts;
 pub mod error;
 pub mod expand;
 pub mod id_block;

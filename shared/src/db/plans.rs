@@ -70,8 +70,8 @@ pub struct View {
     pub on_unknown: OnUnknown,
     /// When it was to start; `None`: at once.
     pub send_at: Option<Timestamp>,
-    /// After this nothing is sent.
-    pub expires_at: Timestamp,
+    /// After this nothing is sent; `None`: a draft that leaves it to its start.
+    pub expires_at: Option<Timestamp>,
     /// When its first deliveries were made.
     pub started_at: Option<Timestamp>,
     /// When nothing was open any more.
@@ -189,7 +189,7 @@ fn read(row: &Row) -> Result<View, Error> {
         lane: Lane::from_code(row.get("lane"))?,
         on_unknown: OnUnknown::from_code(row.get("on_unknown"))?,
         send_at: row.get("send_at"),
-        expires_at: row.get("expires_at"),
+        expires_at: Some(row.get("expires_at")).filter(|at| *at != super::drafts::never()),
         started_at: row.get("started_at"),
         finished_at: row.get("finished_at"),
         title: row.get("title"),

@@ -102,7 +102,9 @@ fn body(route: &Route) -> Option<Value> {
             | "/v1/plans/{id}/pause"
             | "/v1/plans/{id}/resume"
             | "/v1/plans/{id}/recall"
-            | "/v1/plans/{id}/stop",
+            | "/v1/plans/{id}/stop"
+            | "/v1/plans/{id}/send"
+            | "/v1/plans/{id}/recipients",
         )
         | ("GET" | "DELETE", _) => None,
         (method, path) => panic!("{method} {path} is new: give it a good body here"),
@@ -111,8 +113,11 @@ fn body(route: &Route) -> Option<Value> {
 
 async fn call(http: &Client, route: &Route, path: &str) -> Answer {
     let body = body(route).map(|body| body.to_string().into_bytes());
-    let headers: &[(&str, &str)] =
-        if route.path == "/v1/plans" { &[("idempotency-key", "the same key")] } else { &[] };
+    let headers: &[(&str, &str)] = match (route.method.as_str(), route.path.as_str()) {
+        (_, "/v1/plans") => &[("idempotency-key", "the same key")],
+        ("POST", "/v1/plans/{id}/recipients") => &[("content-type", "text/csv")],
+        _ => &[],
+    };
     http.call(route.method.clone(), path, headers, body).await
 }
 
