@@ -28,10 +28,13 @@ async fn resolve(
     IdempotencyKey(key): IdempotencyKey,
     body: Body,
 ) -> Result<Response> {
+    let malformed = |detail| Problem::new(Kind::MalformedBody, detail);
     let (resolution, keep) = {
-        let document =
-            Document::parse(&body.bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
-        (read(&document), Keep::new(&caller, "POST /v1/deliveries/{id}/resolve", key, &document))
+        let document = Document::parse(&body.bytes).map_err(malformed)?;
+        // The same words about another delivery are another request.
+        let whole = format!("[\"{id}\", {}]", document.text());
+        let whole = Document::parse(whole.as_bytes()).map_err(malformed)?;
+        (read(&document), Keep::new(&caller, "POST /v1/deliveries/{id}/resolve", key, &whole))
     };
     let (resolution, target) = (resolution?, target(caller.tenant_id, id)?);
     let mut db = app.db().await?;

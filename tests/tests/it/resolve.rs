@@ -80,6 +80,12 @@ async fn an_unknown_delivery_is_resolved_to_sent_to_failed_or_sent_again() {
         assert_eq!(refused["type"], "urn:herald:problem:delivery-state");
     }
     assert_eq!(resolve(&tenant, &found[3], "lost").await.status, 422);
+    let path = |delivery: &Value| format!("/v1/deliveries/{}/resolve", delivery["id"].as_str().unwrap());
+    let body = json!({"to": "sent"});
+    let first = tenant.http.post_with_key(&path(&found[3]), "k", &body).await.expect(200);
+    let again = tenant.http.post_with_key(&path(&found[3]), "k", &body).await.expect(200);
+    assert_eq!((&first.text, again.header("idempotent-replayed")), (&again.text, "true"));
+    assert_eq!(tenant.http.post_with_key(&path(&found[0]), "k", &body).await.status, 422, "another delivery");
     system.finish().await;
 }
 

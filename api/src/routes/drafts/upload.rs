@@ -34,6 +34,8 @@ const IDLE: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// Longest wait for another upload's end.
 const TURN: Duration = Duration::from_secs(2);
+/// Bytes read at once: a person takes a multiple of their row in memory.
+const PIECE: usize = 32 * 1024;
 /// People one statement writes.
 const CHUNK: usize = 1000;
 
@@ -135,9 +137,11 @@ async fn pour(
         if bytes > MAX_BYTES {
             return Err(too_large());
         }
-        intake.push(&chunk).map_err(unreadable)?;
-        while intake.ready() >= CHUNK {
-            last = write(db, draft, intake, last).await?;
+        for piece in chunk.chunks(PIECE) {
+            intake.push(piece).map_err(unreadable)?;
+            while intake.ready() >= CHUNK {
+                last = write(db, draft, intake, last).await?;
+            }
         }
     }
     intake.end().map_err(unreadable)?;
