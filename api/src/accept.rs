@@ -13,7 +13,7 @@ mod read;
 mod steps;
 mod upload;
 
-pub use batcher::{Batcher, Outcome};
+pub use batcher::{Batcher, CONNECTIONS, Outcome};
 pub use choices::{Choices, Chosen};
 pub(crate) use draft::ROUTE;
 pub use draft::{Draft, Request};

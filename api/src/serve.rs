@@ -26,13 +26,16 @@ const TIDY: Duration = Duration::from_secs(60);
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let common = config.common;
     let mut process = Process::with_signals()?;
-    // Every query here goes by key or key range.
-    let pool = db::connect(&common.database_url, PoolSize(config.connections), Hot::Yes)?;
+    // Every query here goes by key or key range. Plans are written by connections of their own, whose few statements are planned
+    // once: making the plan anew for each would cost as much as running it.
+    let writers = PoolSize(crate::accept::CONNECTIONS);
+    let writing = db::connect(&common.database_url, writers, Hot::Keyed)?;
+    let pool = db::connect(&common.database_url, PoolSize(config.connections - writers.0), Hot::Yes)?;
     let ops = Ops::new().database(pool.clone());
     let topology = Topology::new(&common.queue_prefix);
     let (waker, waking) = Waker::new(common.amqp_url, topology, process.stop());
     let net = NetPolicy::new(common.allow_nets);
-    let (app, accepting) = App::new(pool, common.master_key, net, &ops.registry, waker)?;
+    let (app, accepting) = App::new(pool, writing, common.master_key, net, &ops.registry, waker)?;
     let listener =
         TcpListener::bind(config.addr).await.with_context(|| format!("cannot listen on {}", config.addr))?;
     tracing::info!(addr = %listener.local_addr()?, "herald-api listens");

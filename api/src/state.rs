@@ -62,19 +62,20 @@ impl Deref for App {
 }
 
 impl App {
-    /// Puts a process together, and the task that must run for it; nothing connects yet.
+    /// Puts a process together, and the task that must run for it; nothing connects yet. `writing` is for accepting plans.
     ///
     /// # Errors
     /// When the metrics are registered already, or no thread can be had.
     pub fn new(
         pool: Pool,
+        writing: Pool,
         ring: KeyRing,
         net: NetPolicy,
         registry: &Registry,
         waker: Waker,
     ) -> anyhow::Result<(Self, impl Future<Output = anyhow::Result<()>> + Send + use<>)> {
         let metrics = Metrics::new(registry)?;
-        let (batcher, accepting) = Batcher::new(pool.clone(), metrics.clone(), waker);
+        let (batcher, accepting) = Batcher::new(writing, metrics.clone(), waker);
         let app = App(Arc::new(Shared {
             batcher,
             pool,

@@ -6,14 +6,11 @@ use std::time::Duration;
 
 use herald_shared::amqp::Depth;
 use herald_shared::db::admit;
-use herald_shared::domain::pointer::{MAX_POINTERS, Pointer};
+use herald_shared::domain::pointer::{Pointer, messages};
 use herald_shared::domain::{Channel, Lane};
 use tokio_util::sync::CancellationToken;
 
 use crate::{CHANNELS, Shared};
-
-/// Units one message of several pointers may carry; a larger job goes alone.
-const MESSAGE_UNITS: i32 = 100;
 
 /// An estimate per queue: units published since the last look, on top of what the look showed.
 pub(crate) struct Windows {
@@ -69,25 +66,6 @@ impl Windows {
             queue.units.load(Ordering::Relaxed) as f64 / queue.messages.load(Ordering::Relaxed).max(1) as f64;
         queue.waiting.store((messages as f64 * average.max(1.0)) as i64, Ordering::Relaxed);
     }
-}
-
-/// Splits jobs into messages: at most 32 pointers, and about 100 units unless one job alone is larger.
-pub(crate) fn messages(pointers: Vec<Pointer>) -> Vec<Vec<Pointer>> {
-    let mut messages: Vec<Vec<Pointer>> = Vec::new();
-    let mut units = 0;
-    for pointer in pointers {
-        match messages.last_mut() {
-            Some(last) if last.len() < MAX_POINTERS && units + pointer.units <= MESSAGE_UNITS => {
-                units += pointer.units;
-                last.push(pointer);
-            }
-            _ => {
-                units = pointer.units;
-                messages.push(vec![pointer]);
-            }
-        }
-    }
-    messages
 }
 
 /// Publishes jobs of one queue. Failures need nothing: the jobs come back by their visibility time.
@@ -152,22 +130,6 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow:
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn pointer(units: i32) -> Pointer {
-        Pointer { job: 1, account: 1, units }
-    }
-
-    #[test]
-    fn small_jobs_travel_together_and_large_ones_alone() {
-        let lengths = |units: &[i32]| -> Vec<usize> {
-            messages(units.iter().map(|&u| pointer(u)).collect()).iter().map(Vec::len).collect()
-        };
-        assert!(lengths(&[]).is_empty());
-        assert_eq!(lengths(&[1; 40]), [32, 8]);
-        assert_eq!(lengths(&[50, 50, 50]), [2, 1]);
-        assert_eq!(lengths(&[1000, 1000]), [1, 1]);
-        assert_eq!(lengths(&[1, 1000, 1]), [1, 1, 1]);
-    }
 
     #[test]
     fn a_window_closes_and_opens_by_what_is_seen() {

@@ -18,6 +18,8 @@ use crate::metrics::Metrics;
 
 /// Transactions at once for small plans, and as many for large ones; each uses a connection.
 const WRITERS: usize = 2;
+/// The connections they use at most.
+pub const CONNECTIONS: usize = 2 * WRITERS;
 /// A plan with more recipients goes alone.
 const SMALL: usize = 64;
 /// Plans in one transaction.

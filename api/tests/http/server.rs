@@ -126,7 +126,7 @@ async fn serve(pool: Pool, master_key: &str, stop: CancellationToken) -> String 
     let (waker, _) = Waker::new("amqp://127.0.0.1:1/%2f".into(), Topology::new("test"), stop.clone());
     let net = NetPolicy::new(Vec::new());
     let ring = KeyRing::parse(master_key).unwrap();
-    let (app, accepting) = App::new(pool, ring, net, &ops.registry, waker).unwrap();
+    let (app, accepting) = App::new(pool.clone(), pool, ring, net, &ops.registry, waker).unwrap();
     tokio::spawn(accepting);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

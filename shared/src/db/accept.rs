@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use deadpool_postgres::{Client, GenericClient, Transaction};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use tokio_postgres::types::Json;
+use tokio_postgres::types::{Json, ToSql};
 
 use super::Error;
 use super::expand::{self, Piece};
@@ -15,16 +15,21 @@ use crate::domain::{Content, Lane, OnUnknown, PlanStatus, Slot, Tier};
 
 pub use super::id_block::IdBlock;
 
+mod at_once;
+mod born;
+
 /// Recipients a plan may have to be expanded while it is accepted: one job per slot.
 pub const BORN_PUBLISHED: usize = 1000;
 
 /// Recipients one statement inserts.
 const CHUNK: usize = 1000;
 
+/// Columns of a set of rows, as a statement's parameters.
+type Columns<'a> = Vec<Box<dyn ToSql + Sync + Send + 'a>>;
+
 const KEYS: &str = include_str!("sql/accept/keys.sql");
 const PLAN: &str = include_str!("sql/accept/plan.sql");
 const RECIPIENTS: &str = include_str!("sql/accept/recipients.sql");
-const STATEMENTS: [&str; 5] = [KEYS, PLAN, RECIPIENTS, expand::SCHEDULE, expand::WRITE];
 
 /// A validated plan, ready to be written.
 #[derive(Debug, Clone)]
@@ -147,41 +152,14 @@ pub enum Accepted {
 /// [`Error`]; nothing is written. One bad plan fails the batch: try its members one by one.
 pub async fn accept(client: &mut Client, plans: &[NewPlan]) -> Result<Vec<Accepted>, Error> {
     let small = plans.iter().map(|plan| plan.recipients.len()).sum::<usize>() <= CHUNK;
-    if small && let Some(created) = all_new(client, plans).await? {
-        return Ok(created);
+    if small {
+        match at_once::write(client, plans).await {
+            // A key or a reference is taken.
+            Err(error) if error.constraint().is_some() => {}
+            result => return result,
+        }
     }
     one_by_one(client, plans).await
-}
-
-/// The usual case, every plan new: all statements are sent without waiting for one another, three trips in all.
-/// `None`, and nothing written, when a key or a reference is taken.
-async fn all_new(client: &mut Client, plans: &[NewPlan]) -> Result<Option<Vec<Accepted>>, Error> {
-    let transaction = client.transaction().await?;
-    // Prepared before, each future below sends its statement when it is first polled, so in this order.
-    for sql in STATEMENTS {
-        transaction.prepare_cached(sql).await?;
-    }
-    let all: Vec<usize> = (0..plans.len()).collect();
-    let ((), keys, written, (), mut wakes) = tokio::try_join!(
-        planned_once(&transaction),
-        take_keys(&transaction, plans),
-        insert_plans(&transaction, plans, &all),
-        insert_recipients(&transaction, plans, &all),
-        start(&transaction, plans, &all),
-    )?;
-    let keyed = plans.iter().filter(|plan| plan.idempotency.is_some()).count();
-    if keys.len() < keyed || written.len() < plans.len() {
-        transaction.rollback().await?;
-        return Ok(None);
-    }
-    transaction.commit().await?;
-    let created = |plan: &NewPlan| Accepted::Created { wakes: wakes.remove(&plan.id).unwrap_or_default() };
-    Ok(Some(plans.iter().map(created).collect()))
-}
-
-/// These statements have one sensible plan; making it anew for each batch would cost as much as running it.
-async fn planned_once(db: &Transaction<'_>) -> Result<(), Error> {
-    Ok(db.batch_execute("SET LOCAL plan_cache_mode = force_generic_plan").await?)
 }
 
 /// The careful case: what lost its key or reference is answered, the rest is written.
@@ -214,15 +192,20 @@ async fn one_by_one(client: &mut Client, plans: &[NewPlan]) -> Result<Vec<Accept
     Ok(answers.into_iter().map(|answer| answer.expect("each plan was written or answered")).collect())
 }
 
-/// Takes the idempotency keys; returns the ids of the plans that won theirs.
-async fn take_keys(db: &Transaction<'_>, plans: &[NewPlan]) -> Result<Vec<i64>, Error> {
+/// The idempotency keys in key order, with their plans: two batches with the same keys must not wait for each other.
+fn sorted_keys(plans: &[NewPlan]) -> Vec<(i64, &Idempotency)> {
     let mut keyed: Vec<(i64, &Idempotency)> =
         plans.iter().filter_map(|plan| Some((plan.id, plan.idempotency.as_ref()?))).collect();
+    keyed.sort_by(|(_, a), (_, b)| (a.api_key_id, a.route, &a.key).cmp(&(b.api_key_id, b.route, &b.key)));
+    keyed
+}
+
+/// Takes the idempotency keys; returns the ids of the plans that won theirs.
+async fn take_keys(db: &Transaction<'_>, plans: &[NewPlan]) -> Result<Vec<i64>, Error> {
+    let keyed = sorted_keys(plans);
     if keyed.is_empty() {
         return Ok(Vec::new());
     }
-    // In key order: two batches with the same keys must not wait for each other.
-    keyed.sort_by(|(_, a), (_, b)| (a.api_key_id, a.route, &a.key).cmp(&(b.api_key_id, b.route, &b.key)));
     let column = |get: fn(&Idempotency) -> &str| keyed.iter().map(|(_, k)| get(k)).collect::<Vec<_>>();
     let ids: Vec<i64> = keyed.iter().map(|(_, k)| k.api_key_id).collect();
     let hashes: Vec<&[u8]> = keyed.iter().map(|(_, k)| &k.hash[..]).collect();
@@ -269,11 +252,7 @@ async fn insert_plan(
 ) -> Result<Option<i64>, Error> {
     let slots: Vec<i16> = plan.slots.iter().map(|slot| slot.code()).collect();
     let now = is_due(plan);
-    let status = match (plan.held, now) {
-        (true, _) => PlanStatus::Draft,
-        (false, true) => PlanStatus::Running,
-        (false, false) => PlanStatus::Scheduled,
-    };
+    let status = first_status(plan);
     let expanded = born_published(plan);
     let count = i32::try_from(plan.recipients.len()).unwrap_or(i32::MAX);
     let row = db
@@ -337,22 +316,32 @@ pub(super) async fn insert_rows(
     chunk: &[(i64, i32, &NewRecipient)],
 ) -> Result<(), Error> {
     let statement = db.prepare_cached(RECIPIENTS).await?;
-    let plan_ids: Vec<i64> = chunk.iter().map(|row| row.0).collect();
-    let nos: Vec<i32> = chunk.iter().map(|row| row.1).collect();
-    let column =
-        |get: fn(&NewRecipient) -> Option<&String>| chunk.iter().map(|row| get(row.2)).collect::<Vec<_>>();
-    let addresses: Vec<_> = chunk.iter().map(|row| Json(&row.2.addresses)).collect();
-    let skips: Vec<_> =
-        chunk.iter().map(|row| (!row.2.skips.is_empty()).then_some(Json(&row.2.skips))).collect();
-    let variables: Vec<_> = chunk.iter().map(|row| row.2.variables.as_ref().map(Json)).collect();
-    let (keys, names) = (column(|r| r.key.as_ref()), column(|r| r.name.as_ref()));
-    let (locales, zones) = (column(|r| r.locale.as_ref()), column(|r| r.time_zone.as_ref()));
-    db.execute(
-        &statement,
-        &[&plan_ids, &nos, &keys, &names, &addresses, &skips, &variables, &locales, &zones],
-    )
-    .await?;
+    let columns = recipient_columns(chunk);
+    let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| &**column as _).collect();
+    db.execute(&statement, &parameters).await?;
     Ok(())
+}
+
+/// The columns of table recipient: plan, no, and what is known of the person.
+fn recipient_columns<'a>(rows: &[(i64, i32, &'a NewRecipient)]) -> Columns<'a> {
+    let column = |get: fn(&NewRecipient) -> Option<&String>| -> Box<dyn ToSql + Sync + Send + 'a> {
+        Box::new(rows.iter().map(|row| get(row.2)).collect::<Vec<Option<&'a String>>>())
+    };
+    vec![
+        Box::new(rows.iter().map(|row| row.0).collect::<Vec<i64>>()),
+        Box::new(rows.iter().map(|row| row.1).collect::<Vec<i32>>()),
+        column(|r| r.key.as_ref()),
+        column(|r| r.name.as_ref()),
+        Box::new(rows.iter().map(|row| Json(&row.2.addresses)).collect::<Vec<_>>()),
+        Box::new(
+            rows.iter()
+                .map(|row| (!row.2.skips.is_empty()).then_some(Json(&row.2.skips)))
+                .collect::<Vec<_>>(),
+        ),
+        Box::new(rows.iter().map(|row| row.2.variables.as_ref().map(Json)).collect::<Vec<_>>()),
+        column(|r| r.locale.as_ref()),
+        column(|r| r.time_zone.as_ref()),
+    ]
 }
 
 /// Expands what is due and small; leaves an expand job for the rest.
@@ -379,6 +368,15 @@ async fn start(
         wakes.entry(plan_id).or_default().push(wake);
     }
     Ok(wakes)
+}
+
+/// The status a plan is written with.
+fn first_status(plan: &NewPlan) -> PlanStatus {
+    match (plan.held, is_due(plan)) {
+        (true, _) => PlanStatus::Draft,
+        (false, true) => PlanStatus::Running,
+        (false, false) => PlanStatus::Scheduled,
+    }
 }
 
 fn is_due(plan: &NewPlan) -> bool {

@@ -13,7 +13,6 @@ use crate::domain::{Lane, Slot};
 const CHUNK: i32 = 5000;
 
 pub(super) const SCHEDULE: &str = include_str!("sql/expand/schedule.sql");
-pub(super) const WRITE: &str = include_str!("sql/expand/write.sql");
 
 /// A range of recipients in one slot, to be expanded.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +51,7 @@ pub(super) async fn write(
     if pieces.is_empty() {
         return Ok(Vec::new());
     }
-    let statement = db.prepare_cached(WRITE).await?;
+    let statement = db.prepare_cached(include_str!("sql/expand/write.sql")).await?;
     let plan_ids: Vec<i64> = pieces.iter().map(|p| p.plan_id).collect();
     let tenants: Vec<i64> = pieces.iter().map(|p| p.tenant_id).collect();
     let slots: Vec<i16> = pieces.iter().map(|p| p.slot.code()).collect();
@@ -71,7 +70,8 @@ pub(super) async fn write(
     rows.iter().filter(|_| published).map(wake).collect()
 }
 
-fn wake(row: &tokio_postgres::Row) -> Result<(i64, Wake), Error> {
+/// The plan and wake of a job just written.
+pub(super) fn wake(row: &tokio_postgres::Row) -> Result<(i64, Wake), Error> {
     let pointer =
         Pointer { job: row.get(0), account: row.get::<_, Option<i64>>(4).unwrap_or(0), units: row.get(5) };
     let (slot, lane) = (Slot::from_code(row.get(2))?, Lane::from_code(row.get(3))?);

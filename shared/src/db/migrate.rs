@@ -6,7 +6,9 @@ use tokio_postgres::Client;
 /// Every migration: name and SQL, in order.
 const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_main_job", include_str!("../../migrations/0001_main_job.sql")),
+    ("0002_cheaper_tally", include_str!("../../migrations/0002_cheaper_tally.sql")),
     ("0005_engine_api", include_str!("../../migrations/0005_engine_api.sql")),
+    ("0006_limits", include_str!("../../migrations/0006_limits.sql")),
 ];
 
 /// The advisory lock that keeps two migrators apart: "herald" in ASCII.

@@ -7,6 +7,9 @@ use super::{Channel, Lane};
 /// Jobs a message may point to.
 pub const MAX_POINTERS: usize = 32;
 
+/// Units one message of several pointers may carry; a larger job goes alone.
+const MESSAGE_UNITS: i32 = 100;
+
 /// One job. `account` and `units` let a worker take rate capacity before it claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pointer {
@@ -80,9 +83,45 @@ impl Envelope {
     }
 }
 
+/// Splits jobs into messages: at most 32 pointers, and about 100 units unless one job alone is larger.
+#[must_use]
+pub fn messages(pointers: Vec<Pointer>) -> Vec<Vec<Pointer>> {
+    let mut messages: Vec<Vec<Pointer>> = Vec::new();
+    let mut units = 0;
+    for pointer in pointers {
+        match messages.last_mut() {
+            Some(last) if last.len() < MAX_POINTERS && units + pointer.units <= MESSAGE_UNITS => {
+                units += pointer.units;
+                last.push(pointer);
+            }
+            _ => {
+                units = pointer.units;
+                messages.push(vec![pointer]);
+            }
+        }
+    }
+    messages
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn pointer(units: i32) -> Pointer {
+        Pointer { job: 1, account: 1, units }
+    }
+
+    #[test]
+    fn small_jobs_travel_together_and_large_ones_alone() {
+        let lengths = |units: &[i32]| -> Vec<usize> {
+            messages(units.iter().map(|&u| pointer(u)).collect()).iter().map(Vec::len).collect()
+        };
+        assert!(lengths(&[]).is_empty());
+        assert_eq!(lengths(&[1; 40]), [32, 8]);
+        assert_eq!(lengths(&[50, 50, 50]), [2, 1]);
+        assert_eq!(lengths(&[1000, 1000]), [1, 1]);
+        assert_eq!(lengths(&[1, 1000, 1]), [1, 1, 1]);
+    }
 
     #[test]
     fn the_wire_form_is_frozen() {

@@ -28,7 +28,8 @@ pub struct TemplateProblem {
 /// A message ready to be rendered for anybody.
 #[derive(Debug)]
 pub struct Compiled {
-    env: Environment<'static>,
+    /// Made for the first field that needs it: most messages need none, and it costs more than the rest of an acceptance.
+    env: Option<Box<Environment<'static>>>,
     fields: Vec<&'static str>,
     /// Fields without any template syntax, rendered once and for all.
     fixed: BTreeMap<&'static str, String>,
@@ -53,11 +54,6 @@ pub struct Rendered {
 /// # Errors
 /// All [`TemplateProblem`]s at once, each with line and column.
 pub fn compile(content: &Content, title: &str) -> Result<Compiled, Vec<TemplateProblem>> {
-    let mut env = Environment::new();
-    env.set_undefined_behavior(UndefinedBehavior::Strict);
-    env.set_fuel(Some(FUEL));
-    env.set_recursion_limit(20);
-    env.set_auto_escape_callback(|name| if name == "html" { AutoEscape::Html } else { AutoEscape::None });
     let sources = [
         ("subject", Some(content.subject.as_deref().unwrap_or(title))),
         ("text", content.text.as_deref()),
@@ -65,7 +61,7 @@ pub fn compile(content: &Content, title: &str) -> Result<Compiled, Vec<TemplateP
         ("link", content.link.as_deref()),
     ];
     let mut compiled =
-        Compiled { env, fields: Vec::new(), fixed: BTreeMap::new(), variables: BTreeSet::new() };
+        Compiled { env: None, fields: Vec::new(), fixed: BTreeMap::new(), variables: BTreeSet::new() };
     let mut problems = Vec::new();
     for (field, source) in sources {
         let Some(source) = source else { continue };
@@ -76,6 +72,15 @@ pub fn compile(content: &Content, title: &str) -> Result<Compiled, Vec<TemplateP
     if problems.is_empty() { Ok(compiled) } else { Err(problems) }
 }
 
+fn environment() -> Box<Environment<'static>> {
+    let mut env = Environment::new();
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.set_fuel(Some(FUEL));
+    env.set_recursion_limit(20);
+    env.set_auto_escape_callback(|name| if name == "html" { AutoEscape::Html } else { AutoEscape::None });
+    Box::new(env)
+}
+
 impl Compiled {
     fn add(&mut self, field: &'static str, source: &str) -> Result<(), TemplateProblem> {
         self.fields.push(field);
@@ -83,10 +88,9 @@ impl Compiled {
             self.fixed.insert(field, source.to_owned());
             return Ok(());
         }
-        self.env
-            .add_template_owned(field, source.to_owned())
-            .map_err(|error| problem(field, source, &error))?;
-        let template = self.env.get_template(field).map_err(|error| problem(field, source, &error))?;
+        let env = self.env.get_or_insert_with(environment);
+        env.add_template_owned(field, source.to_owned()).map_err(|error| problem(field, source, &error))?;
+        let template = env.get_template(field).map_err(|error| problem(field, source, &error))?;
         self.variables.extend(template.undeclared_variables(false));
         Ok(())
     }
@@ -136,7 +140,8 @@ impl Compiled {
         if let Some(fixed) = self.fixed.get(field) {
             return Ok(Some(fixed.clone()));
         }
-        let Ok(template) = self.env.get_template(field) else { return Ok(None) };
+        let template = self.env.as_ref().and_then(|env| env.get_template(field).ok());
+        let Some(template) = template else { return Ok(None) };
         let text = template.render(context).map_err(|error| problem(field, template.source(), &error))?;
         if text.len() > MAX_RENDERED {
             let detail =
