@@ -46,6 +46,8 @@ pub struct Shared {
     pub bodies: Budget,
     /// Reads long bodies.
     pub reader: Reader,
+    /// Uploads at once: each remembers everybody it has seen.
+    pub uploads: Semaphore,
     /// Accounts by channel.
     pub choices: Choices,
     /// Commits plans.
@@ -85,6 +87,7 @@ impl App {
             requests: Semaphore::new(MAX_REQUESTS),
             bodies: Budget::default(),
             reader: Reader::start()?,
+            uploads: Semaphore::new(1),
             choices: Choices::default(),
         }));
         Ok((app, accepting))

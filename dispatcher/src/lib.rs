@@ -1,12 +1,13 @@
 //! The dispatcher: everything that becomes due passes through here.
 //!
 //! `expand` turns plans into deliveries and jobs, `admit` (by scan) and `wake` (by hint) publish pointers to due jobs within
-//! a window per queue, `reclaim` gives back what dead workers held, `sweep` ends what has expired. Any number may run:
+//! a window per queue, `reclaim` gives back what dead workers held, `halt` sees to plans that were paused or ended, `sweep` ends what has expired. Any number may run:
 //! rows are shared by SKIP LOCKED, and everything twice is harmless.
 
 mod admit;
 mod config;
 mod expand;
+mod halt;
 mod metrics;
 mod reclaim;
 mod sweep;
@@ -67,7 +68,7 @@ impl Dispatcher {
         let topology = Topology::new(&config.common.queue_prefix);
         let publisher = Publisher::new(topology.clone());
         let urgent = db::connect(&config.common.database_url, PoolSize(4), Hot::Yes)?;
-        let others = db::connect(&config.common.database_url, PoolSize(6), Hot::Yes)?;
+        let others = db::connect(&config.common.database_url, PoolSize(7), Hot::Yes)?;
         let listener = TcpListener::bind(config.listen).await?;
         let broker = publisher.clone();
         let ops = Ops::new().database(others.clone()).check(
@@ -107,6 +108,7 @@ impl Dispatcher {
         }
         process.spawn("watch queues", window::run(shared.clone(), stop.clone()));
         process.spawn("reclaim", reclaim::run(shared.clone(), stop.clone()));
+        process.spawn("halt", halt::run(shared.clone(), stop.clone()));
         process.spawn("sweep", sweep::run(shared, stop));
     }
 }

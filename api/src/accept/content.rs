@@ -74,6 +74,15 @@ fn read_link(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
     good.then_some(link)
 }
 
+/// A message read before, as stored with its plan.
+pub(super) fn stored(title: String, content: Content) -> Result<Message, String> {
+    let mut problems = Problems::default();
+    compile(title, content, &mut problems).ok_or_else(|| {
+        let problem = problems.into_list().into_iter().next();
+        problem.map_or_else(String::new, |problem| format!("The plan's content: {}.", problem.detail))
+    })
+}
+
 fn compile(title: String, content: Content, problems: &mut Problems) -> Option<Message> {
     let compiled = match template::compile(&content, &title) {
         Ok(compiled) => compiled,
