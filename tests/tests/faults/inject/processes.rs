@@ -1,0 +1,85 @@
+//! Processes killed, frozen and replaced.
+
+use super::Injector;
+use crate::fleet::Role;
+use crate::schedule::{Fault, Kind};
+
+/// What a process was in the middle of when it was killed: the steps of the job protocol that a death can hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Step {
+    /// An API, while clients waited for answers (steps 1 and 2: accept, wake).
+    ApiWithRequests,
+    /// An API with nothing to do.
+    ApiIdle,
+    /// A dispatcher, while plans waited to be expanded (step 3).
+    DispatcherExpanding,
+    /// A dispatcher, while jobs were due or published (steps 4 and 5).
+    DispatcherAdmitting,
+    /// A dispatcher with nothing to do.
+    DispatcherIdle,
+    /// A worker with calls marked and not settled (steps 7 to 9).
+    WorkerCalling,
+    /// A worker that held a job without a call (between claim, settle and release).
+    WorkerHolding,
+    /// A worker that held nothing, while pointers were on their way (step 6).
+    WorkerReceiving,
+    /// A worker with nothing to do.
+    WorkerIdle,
+}
+
+/// Longer than this the lease (3 s; a gate shuts at 70 %) may have lapsed.
+pub(super) const LEASE_AT_RISK_MS: u128 = 1500;
+
+impl Injector {
+    pub(super) async fn process(&self, fault: &Fault, index: usize) {
+        let fleet = &self.world.fleet;
+        let worker = fleet.members[index].role == Role::Worker;
+        match fault.kind {
+            Kind::FreezeApi | Kind::FreezeDispatcher | Kind::FreezeWorker => {
+                if worker && fault.length.as_millis() > LEASE_AT_RISK_MS {
+                    self.worker_ends(1);
+                }
+                if fleet.signal(index, "STOP") {
+                    tokio::time::sleep(fault.length).await;
+                    fleet.signal(index, "CONT");
+                }
+            }
+            Kind::Replace => {
+                fleet.stop(index).await;
+                fleet.launch(index);
+            }
+            _ => {
+                self.worker_ends(usize::from(worker));
+                let (waiting, run) = (self.load.under_way(), fleet.incarnation(index));
+                if fleet.kill(index) {
+                    self.note_step(fleet.members[index].role, waiting, run).await;
+                    tokio::time::sleep(fault.length).await;
+                    fleet.launch(index);
+                }
+            }
+        }
+    }
+
+    /// What the dead process left, read at once: nobody takes over before its lease has lapsed.
+    async fn note_step(&self, role: Role, requests: usize, run: Option<i64>) {
+        let sql = "SELECT (SELECT count(*) FROM attempt WHERE incarnation_id = $1 AND ended_at IS NULL),
+                          (SELECT count(*) FROM job WHERE incarnation_id = $1 AND state = 2),
+                          (SELECT count(*) FROM job WHERE kind = 1 AND (state = 1 OR due_at <= now())),
+                          (SELECT count(*) FROM job WHERE kind = 0 AND due_at <= now())";
+        let Ok(client) = self.world.database.connect().await else { return };
+        let Ok(row) = client.query_one(sql, &[&run.unwrap_or(0)]).await else { return };
+        let [calls, held, moving, expanding] = [0, 1, 2, 3].map(|column| row.get::<_, i64>(column) > 0);
+        let step = match role {
+            Role::Api if requests > 0 => Step::ApiWithRequests,
+            Role::Api => Step::ApiIdle,
+            Role::Dispatcher if expanding => Step::DispatcherExpanding,
+            Role::Dispatcher if moving => Step::DispatcherAdmitting,
+            Role::Dispatcher => Step::DispatcherIdle,
+            Role::Worker if calls => Step::WorkerCalling,
+            Role::Worker if held => Step::WorkerHolding,
+            Role::Worker if moving => Step::WorkerReceiving,
+            Role::Worker => Step::WorkerIdle,
+        };
+        *self.done.lock().unwrap().steps.entry(step).or_default() += 1;
+    }
+}
