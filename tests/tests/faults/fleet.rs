@@ -16,7 +16,7 @@ use crate::schedule::Shape;
 /// What differs from the profile of the other tests: a short lease, and retries without end (whatever is failed is lost).
 const FAULTS_PROFILE: [(&str, &str); 6] = [
     ("HERALD_LEASE_MS", "3000"),
-    ("HERALD_MAX_ATTEMPTS", "200"),
+    ("HERALD_MAX_ATTEMPTS", "100"),
     ("HERALD_DRAIN_SECONDS", "10"),
     ("HERALD_DISPATCHER_ADDR", "127.0.0.1:0"),
     ("HERALD_WORKER_ADDR", "127.0.0.1:0"),
@@ -112,7 +112,7 @@ impl Fleet {
             return false;
         };
         if process.exited().is_some() {
-            self.problem(format!("{} had ended by itself: {}", process.name, process.tail()));
+            self.problem(format!("{} had ended by itself, see its log", process.name));
             return false;
         }
         process.kill();
@@ -130,7 +130,7 @@ impl Fleet {
         let taken = self.members[index].running.lock().unwrap().process.take();
         let Some(mut process) = taken else { return };
         if process.exited().is_some() {
-            return self.problem(format!("{} had ended by itself: {}", process.name, process.tail()));
+            return self.problem(format!("{} had ended by itself, see its log", process.name));
         }
         self.problems.lock().unwrap().extend(inspect::memory(&process.name, process.peak_memory_mb()));
         process.signal("TERM");
@@ -149,6 +149,15 @@ impl Fleet {
         }
     }
 
+    /// Every process runs, or its last words are told.
+    pub(crate) fn assert_running(&self) {
+        for member in &self.members {
+            let mut running = member.running.lock().unwrap();
+            let Some(process) = &mut running.process else { continue };
+            assert!(process.exited().is_none(), "{} ended: {}", member.name, process.tail());
+        }
+    }
+
     /// Starts again whatever ended without having been told to, and remembers that it did.
     pub(crate) async fn supervise(&self) {
         loop {
@@ -156,11 +165,10 @@ impl Fleet {
                 let ended = {
                     let mut running = member.running.lock().unwrap();
                     let status = running.process.as_mut().and_then(Process::exited);
-                    status.map(|status| (status, running.process.take().map(|process| process.tail())))
+                    status.inspect(|_| running.process = None)
                 };
-                if let Some((status, tail)) = ended {
-                    let tail = tail.unwrap_or_default();
-                    self.problem(format!("{} ended by itself with {status}: {tail}", member.name));
+                if let Some(status) = ended {
+                    self.problem(format!("{} ended by itself with {status}, see its log", member.name));
                     self.launch(index);
                 }
             }
@@ -188,11 +196,8 @@ impl Fleet {
         self.members.iter().map(page).collect()
     }
 
-    /// SIGTERM for all, side by side.
+    /// SIGTERM for all, one after another.
     pub(crate) async fn stop_all(&self) {
-        for index in 0..self.members.len() {
-            self.signal(index, "TERM");
-        }
         for index in 0..self.members.len() {
             self.stop(index).await;
         }

@@ -185,7 +185,7 @@ pub(crate) fn plan(seed: u64, seconds: u64, shape: Shape, short: bool) -> Vec<Fa
         let length = length(kind, &mut rng);
         let flag = rng.bool();
         let at = clock.max(busy.get(&place).copied().unwrap_or_default());
-        clock += ms(rng.u64(1200..5500));
+        clock += ms(rng.u64(1000..4500));
         if at + length > end {
             if clock > end {
                 break;

@@ -17,7 +17,7 @@ pub(crate) const CONCURRENCY: u32 = 4;
 /// Calls an inbox account may have at once, per worker.
 const INBOX_CONCURRENCY: u32 = 4;
 /// How long a provider normally takes, so that calls are under way when something dies.
-const USUAL: Duration = Duration::from_millis(15);
+const USUAL: Duration = Duration::from_millis(50);
 /// After so long without an answer the worker gives a call up as unknown.
 pub(crate) const PATIENCE_MS: u64 = 2000;
 /// Calls a second that the webhook account of every tenant may get.
@@ -51,7 +51,11 @@ impl World {
         let prefix = format!("faults-{}", std::process::id());
         let fleet = Fleet::start(servers, &database.url, &prefix, shape, old).await;
         for (name, client) in fleet.pages() {
-            wait_until(&format!("{name} is ready"), SOON, async || ready(&client).await).await;
+            wait_until(&format!("{name} is ready"), SOON, async || {
+                fleet.assert_running();
+                ready(&client).await
+            })
+            .await;
         }
         let mut tenants = Vec::new();
         for index in 0..shape.tenants {

@@ -1,5 +1,7 @@
 //! Processes killed, frozen and replaced.
 
+use std::time::Duration;
+
 use super::Injector;
 use crate::fleet::Role;
 use crate::schedule::{Fault, Kind};
@@ -30,6 +32,9 @@ pub(crate) enum Step {
 /// Longer than this the lease (3 s; a gate shuts at 70 %) may have lapsed.
 pub(super) const LEASE_AT_RISK_MS: u128 = 1500;
 
+/// How long a kill waits for its victim to be busy.
+const AIM: Duration = Duration::from_secs(2);
+
 impl Injector {
     pub(super) async fn process(&self, fault: &Fault, index: usize) {
         let fleet = &self.world.fleet;
@@ -50,14 +55,44 @@ impl Injector {
             }
             _ => {
                 self.worker_ends(usize::from(worker));
+                let role = fleet.members[index].role;
+                if fault.flag {
+                    self.aim(role, index).await;
+                }
                 let (waiting, run) = (self.load.under_way(), fleet.incarnation(index));
                 if fleet.kill(index) {
-                    self.note_step(fleet.members[index].role, waiting, run).await;
+                    self.note_step(role, waiting, run).await;
                     tokio::time::sleep(fault.length).await;
                     fleet.launch(index);
                 }
             }
         }
+    }
+
+    /// Waits, not for long, until the process is in the middle of something: half of the kills hit busy ones, the others any moment.
+    async fn aim(&self, role: Role, index: usize) {
+        let sql = match role {
+            Role::Api => "",
+            Role::Dispatcher => "SELECT 1 FROM job WHERE (kind = 0 OR state = 0) AND due_at <= now() LIMIT 1",
+            Role::Worker => "SELECT 1 FROM attempt WHERE incarnation_id = $1 AND ended_at IS NULL LIMIT 1",
+        };
+        let run = self.world.fleet.incarnation(index).unwrap_or(0);
+        let busy = async {
+            let client = self.world.database.connect().await.ok()?;
+            loop {
+                let found = match role {
+                    Role::Api => self.load.under_way() > 0,
+                    Role::Dispatcher => client.query_opt(sql, &[]).await.ok()?.is_some(),
+                    Role::Worker => client.query_opt(sql, &[&run]).await.ok()?.is_some(),
+                };
+                if found {
+                    return Some(());
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        // What cannot be hit within the time is killed as it is.
+        drop(tokio::time::timeout(AIM, busy).await);
     }
 
     /// What the dead process left, read at once: nobody takes over before its lease has lapsed.
