@@ -226,13 +226,15 @@ impl Member {
         let mut env: Vec<(String, String)> = Vec::new();
         let mut set = |name: &str, value: &str| env.push((name.to_owned(), value.to_owned()));
         PROFILE.iter().chain(&FAULTS_PROFILE).for_each(|(name, value)| set(name, value));
-        set("DATABASE_URL", &through(url, database.port()));
+        let program = role.program().trim_start_matches("herald-");
+        let name = format!("{program}-{index}");
+        // Under its name the server can be asked what the process holds.
+        set("DATABASE_URL", &format!("{}?application_name={name}", through(url, database.port())));
         set("AMQP_URL", &through(amqp_url, broker.port()));
         set("HERALD_QUEUE_PREFIX", prefix);
-        let name = role.program().trim_start_matches("herald-");
-        set(&format!("HERALD_{}_ADDR", name.to_uppercase()), &addr.to_string());
+        set(&format!("HERALD_{}_ADDR", program.to_uppercase()), &addr.to_string());
         let running = Mutex::new(Running { process: None, starts: 0 });
-        Member { role, name: format!("{name}-{index}"), database, broker, env, addr, running }
+        Member { role, name, database, broker, env, addr, running }
     }
 }
 

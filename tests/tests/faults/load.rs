@@ -17,7 +17,7 @@ pub(crate) use bodies::Sort;
 pub(crate) use log::{Entry, Log};
 
 /// A client's patience with one request: a frozen API must not hold up the load.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Requests under way at once; beyond it the load waits, as a busy client would.
 const UNDER_WAY: usize = 60;
 

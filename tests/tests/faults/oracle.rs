@@ -141,7 +141,7 @@ fn requests(
     for (number, entry) in entries.iter().enumerate() {
         let plan = by_number.get(&number);
         findings.accepted += usize::from(entry.answer.is_some());
-        findings.recovered += usize::from(entry.silent && plan.is_some());
+        findings.recovered += usize::from((entry.silent || entry.answer.is_none()) && plan.is_some());
         let Some(plan) = plan else {
             if let Some(answer) = entry.answer {
                 findings.lost += entry.people;

@@ -38,7 +38,7 @@ pub(crate) fn table(settings: &Settings, injected: &Injected, findings: &Finding
         line("slowest recovery", format!("{} after {:?} at {:?}", seconds(*time), fault.kind, fault.place));
     }
     line("faults", list(&injected.by_kind));
-    line("steps hit by SIGKILL", list(&injected.steps));
+    line("hit in the middle of", list(&injected.steps));
     text
 }
 

@@ -37,6 +37,8 @@ pub(crate) enum Kind {
     FreezeDispatcher,
     /// The same.
     FreezeWorker,
+    /// SIGSTOP of a dispatcher or worker in the middle of a transaction: its locks stay, beyond what others wait for one.
+    FreezeHolding,
     /// SIGTERM and a start, as in a rolling update; of the other build where there are two.
     Replace,
     /// Stopped as by a crash (`-m immediate`) and started at once.
@@ -86,7 +88,7 @@ pub(crate) enum Kind {
 use Kind::*;
 
 /// Every kind, worker deaths more often than others: the protocol is about them.
-const ALL: [Kind; 33] = [
+const ALL: [Kind; 34] = [
     KillApi,
     KillDispatcher,
     KillWorker,
@@ -96,6 +98,7 @@ const ALL: [Kind; 33] = [
     FreezeDispatcher,
     FreezeWorker,
     FreezeWorker,
+    FreezeHolding,
     Replace,
     Replace,
     PostgresCrash,
@@ -209,6 +212,7 @@ fn place(kind: Kind, shape: Shape, rng: &mut fastrand::Rng) -> Place {
         KillApi | FreezeApi => Place::Process(rng.usize(..shape.apis)),
         KillDispatcher | FreezeDispatcher => Place::Process(shape.apis + rng.usize(..shape.dispatchers)),
         KillWorker | FreezeWorker => Place::Process(all - 1 - rng.usize(..shape.workers)),
+        FreezeHolding => Place::Process(rng.usize(shape.apis..all)),
         Replace => Place::Process(rng.usize(..all)),
         PostgresCrash | PostgresAway | PostgresHangUp => Place::Postgres,
         RabbitStop | RabbitKill | RabbitWipe | RabbitMemory | RabbitDisk | RabbitHangUp => Place::Rabbit,
@@ -222,9 +226,13 @@ fn place(kind: Kind, shape: Shape, rng: &mut fastrand::Rng) -> Place {
 }
 
 fn length(kind: Kind, rng: &mut fastrand::Rng) -> Duration {
+    // Now and then longer than a lock is waited for (10 s).
+    let long = rng.u8(..6) == 0;
     let range = match kind {
         KillApi | KillDispatcher | KillWorker => 200..3000,
         // Shorter and longer than the lease of 3 s.
+        FreezeApi | FreezeDispatcher | FreezeWorker | Cut | Stall | Slow if long => 11_000..18_000,
+        FreezeHolding => 4000..16_000,
         FreezeApi | FreezeDispatcher | FreezeWorker => 1000..9000,
         Cut | Stall | Slow => 1000..9000,
         PostgresAway => 1000..5000,

@@ -1,6 +1,6 @@
 //! Processes killed, frozen and replaced.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Injector;
 use crate::fleet::Role;
@@ -27,11 +27,15 @@ pub(crate) enum Step {
     WorkerReceiving,
     /// A worker with nothing to do.
     WorkerIdle,
+    /// A dispatcher or worker, frozen in a transaction that had written something.
+    FrozenWithLocks,
 }
 
 /// Longer than this the lease (3 s; a gate shuts at 70 %) may have lapsed.
 pub(super) const LEASE_AT_RISK_MS: u128 = 1500;
 
+/// How long a moment is looked for in which a process holds locks.
+const HOLDING: Duration = Duration::from_secs(8);
 /// How long a kill waits for its victim to be busy.
 const AIM: Duration = Duration::from_secs(2);
 
@@ -48,6 +52,12 @@ impl Injector {
                     tokio::time::sleep(fault.length).await;
                     fleet.signal(index, "CONT");
                 }
+            }
+            Kind::FreezeHolding => {
+                self.worker_ends(usize::from(worker));
+                self.freeze_holding(index).await;
+                tokio::time::sleep(fault.length).await;
+                fleet.signal(index, "CONT");
             }
             Kind::Replace => {
                 fleet.stop(index).await;
@@ -67,6 +77,28 @@ impl Injector {
                 }
             }
         }
+    }
+
+    /// Freezes a process while it holds locks: stopped, asked what it holds, let go on if it is nothing.
+    async fn freeze_holding(&self, index: usize) {
+        let fleet = &self.world.fleet;
+        let sql = "SELECT count(*) FROM pg_stat_activity
+                    WHERE application_name = $1 AND state = 'idle in transaction' AND backend_xid IS NOT NULL";
+        let begun = Instant::now();
+        while begun.elapsed() < HOLDING {
+            fleet.signal(index, "STOP");
+            if let Ok(client) = self.world.database.connect().await
+                && let Ok(row) = client.query_one(sql, &[&fleet.members[index].name]).await
+                && row.get::<_, i64>(0) > 0
+            {
+                *self.done.lock().unwrap().steps.entry(Step::FrozenWithLocks).or_default() += 1;
+                return;
+            }
+            fleet.signal(index, "CONT");
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+        // Not this time: frozen all the same.
+        fleet.signal(index, "STOP");
     }
 
     /// Waits, not for long, until the process is in the middle of something: half of the kills hit busy ones, the others any moment.
