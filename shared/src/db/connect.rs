@@ -28,7 +28,7 @@ pub enum Hot {
 
 /// Makes a pool for `url`. No connection is made yet, so this works while the server is away.
 ///
-/// Limits: 3 s for a free connection, 5 s to connect, 30 s per statement (set on the server side).
+/// Limits: 3 s for a free connection, 5 s to connect; on the server's side 30 s per statement and 5 s between two of a transaction.
 ///
 /// # Errors
 /// When `url` is not a PostgreSQL connection string, or TLS is required and the system's certificates cannot be read.
@@ -41,8 +41,10 @@ pub fn connect(url: &str, size: PoolSize, hot: Hot) -> anyhow::Result<Pool> {
         config.application_name("herald");
     }
     let mut options = config.get_options().unwrap_or_default().to_owned();
+    // No transaction here waits for anything but the database. One that does is of a process that is frozen or cut off, and what it
+    // has locked (a plan's row) holds up the outcomes of a whole lane.
     options
-        .push_str(" -c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s");
+        .push_str(" -c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=5s");
     if hot != Hot::No {
         options.push_str(" -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off");
     }
