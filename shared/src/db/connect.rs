@@ -35,8 +35,10 @@ pub enum Hot {
 pub fn connect(url: &str, size: PoolSize, hot: Hot) -> anyhow::Result<Pool> {
     let mut config: tokio_postgres::Config =
         url.parse().map_err(|error| anyhow::anyhow!("DATABASE_URL is not a PostgreSQL URL: {error}"))?;
-    config.connect_timeout(Duration::from_secs(5)).keepalives_idle(Duration::from_secs(30));
-    config.tcp_user_timeout(Duration::from_secs(20));
+    config.connect_timeout(Duration::from_secs(5)).tcp_user_timeout(Duration::from_secs(20));
+    // A statement that waits for its answer sends nothing, so only keepalives find out that the server's machine is gone: after 15 s
+    // of silence, then each 5 s until the timeout above. By the system's interval it would take 105 s.
+    config.keepalives_idle(Duration::from_secs(15)).keepalives_interval(Duration::from_secs(5));
     if config.get_application_name().is_none() {
         config.application_name("herald");
     }

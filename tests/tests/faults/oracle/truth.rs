@@ -15,14 +15,18 @@ pub(crate) struct Delivery {
 }
 
 /// How it ended.
-#[derive(Debug)]
 pub(super) struct State {
     pub(super) status: i16,
-    /// In the words of the API; for people who look at a breach.
-    #[expect(dead_code, reason = "printed with the rest of it")]
     reason: Option<String>,
     /// Attempts that may have reached the provider: sent or unknown.
     pub(super) possible: u64,
+}
+
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let reason = self.reason.as_deref().unwrap_or("no reason");
+        write!(f, "status {} ({reason}) with {} attempts sent or unknown", self.status, self.possible)
+    }
 }
 
 /// A plan, and the request it came from.
