@@ -4,7 +4,7 @@ use crate::Servers;
 use crate::system::MASTER_KEY;
 
 /// The profile of all tests: timings short enough to wait for, long enough for a busy machine.
-pub(crate) const PROFILE: [(&str, &str); 11] = [
+pub const PROFILE: [(&str, &str); 11] = [
     ("HERALD_LOG_FORMAT", "json"),
     ("HERALD_ALLOW_NETS", "127.0.0.0/8"),
     ("HERALD_DRAIN_SECONDS", "10"),
