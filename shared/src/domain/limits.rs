@@ -21,17 +21,13 @@ pub struct Limits {
 
 words! {
     /// What `per_minute` and `per_day` count.
+    #[derive(Default)]
     Per, "unit of a limit", {
         /// Provider calls.
+        #[default]
         Call = 0: "call",
         /// People in them.
         Recipient = 1: "recipient",
-    }
-}
-
-impl Default for Per {
-    fn default() -> Self {
-        Per::Call
     }
 }
 

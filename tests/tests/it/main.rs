@@ -22,5 +22,5 @@ mod settings;
 mod support;
 mod targets;
 mod tokens;
-mod wecom;
 mod upload;
+mod wecom;
