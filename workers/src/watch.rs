@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use herald_shared::db::health::{self, Condition};
-use herald_shared::db::{Error, Pool};
+use herald_shared::db::{self, Error, Pool};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -58,8 +58,8 @@ async fn look(shared: &Shared, pool: &Pool) -> Result<(), Error> {
     if !open.is_empty() {
         let ids: Vec<i64> = open.iter().map(|account| account.id).collect();
         let client = pool.get().await?;
-        let look = health::conditions(&client, &ids);
-        let found = tokio::time::timeout(STALE, look).await.map_err(|_| Error::Deadline)??;
+        let answer = tokio::time::timeout(STALE, health::conditions(&client, &ids)).await;
+        let found = db::answered(client, answer)?;
         let found: HashMap<i64, Condition> = found.into_iter().map(|c| (c.account, c)).collect();
         for account in open {
             let (pause, open) =

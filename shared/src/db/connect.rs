@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use rustls::ClientConfig;
+use tokio::time::error::Elapsed;
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::Error;
 
 /// Connections a pool may open.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +29,21 @@ pub enum Hot {
     Unsynced,
     /// Lists, filters, administration: the planner decides.
     No,
+}
+
+/// Longest wait for an answer. The server ends a statement after 30 s, so a connection silent for longer is dead, whatever the
+/// kernel thinks of it (a pooler or balancer between that hangs still acknowledges packets).
+pub const ANSWER: Duration = Duration::from_secs(35);
+
+/// Ends the use of a connection: one that did not answer in time is thrown away instead of being handed out again.
+///
+/// # Errors
+/// The statement's own, or [`Error::Deadline`].
+pub fn answered<T>(client: Client, answer: Result<Result<T, Error>, Elapsed>) -> Result<T, Error> {
+    answer.unwrap_or_else(|_| {
+        drop(Client::take(client));
+        Err(Error::Deadline)
+    })
 }
 
 /// Makes a pool for `url`. No connection is made yet, so this works while the server is away.

@@ -33,6 +33,6 @@ pub mod tenants;
 pub mod tokens;
 pub mod worker;
 
-pub use connect::{Hot, PoolSize, connect};
+pub use connect::{ANSWER, Hot, PoolSize, answered, connect};
 pub use deadpool_postgres::{Client, Pool};
 pub use error::Error;

@@ -13,15 +13,22 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A receiver that remembers every request, and an account for it with these limits.
 async fn receiver(tenant: &Tenant, limits: Value) -> webhook::Handle {
+    let (server, key) = server().await;
+    tenant.account(hooks("hooks", 1, &key, limits)).await;
+    server
+}
+
+async fn server() -> (webhook::Handle, webhook::Key) {
     let key = webhook::Key::random();
     let options = webhook::Options { keys: vec![key.clone()], keep: 10_000, ..webhook::Options::default() };
-    let server = webhook::start(options).await.unwrap();
-    let body = json!({
-        "name": "hooks", "channel": "webhook", "provider": "webhook", "settings": {"timeout_ms": 5000},
-        "secret": {"signing_key": key.text()}, "limits": limits,
-    });
-    tenant.account(body).await;
-    server
+    (webhook::start(options).await.unwrap(), key)
+}
+
+fn hooks(name: &str, order: i32, key: &webhook::Key, limits: Value) -> Value {
+    json!({
+        "name": name, "channel": "webhook", "provider": "webhook", "settings": {"timeout_ms": 5000},
+        "secret": {"signing_key": key.text()}, "limits": limits, "order": order,
+    })
 }
 
 async fn send(tenant: &Tenant, server: &webhook::Handle, count: usize, priority: &str) -> Plan {
@@ -107,5 +114,51 @@ async fn one_workers_throttle_answer_stops_the_fleet() {
     for delivery in tenant.deliveries(&plan).await {
         assert_eq!((&delivery["status"], &delivery["attempts"]), (&json!("sent"), &json!(1)), "{delivery}");
     }
+    system.finish().await;
+}
+
+/// The worker that is frozen may have checked its slot just before: its call starts when it thaws.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_is_kept_while_workers_die_freeze_and_join() {
+    let (mut system, tenant) = four_workers().await;
+    let server = receiver(&tenant, json!({"per_second": 50})).await;
+    let plan = send(&tenant, &server, 900, "normal").await;
+    let reached = async |count: u64| {
+        let name = format!("{count} calls were made");
+        herald_tests::wait_until(&name, SOON, async || server.read(|r| r.requests) >= count).await;
+    };
+    reached(100).await;
+    system.workers[0].kill();
+    reached(200).await;
+    system.workers[1].signal("STOP");
+    reached(350).await;
+    system.add_worker();
+    reached(600).await;
+    system.workers[1].signal("CONT");
+    tenant.until(&plan, "finished", SOON).await;
+    let times = times(&server);
+    assert!(most_in_a_second(&times) <= 51, "{} calls in a second", most_in_a_second(&times));
+    let healthy = times[300..600].to_vec();
+    let per_second = 299.0 / (healthy[299] - healthy[0]).as_secs_f64();
+    assert!(per_second >= 40.0, "only {per_second:.1} of 50 calls a second with three workers of five");
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_days_quota_is_a_count_and_the_next_account_takes_over() {
+    let (system, tenant) = start(Options::default().workers(2)).await;
+    let (server, key) = server().await;
+    tenant.account(hooks("first", 1, &key, json!({"per_day": 30}))).await;
+    let plan = send(&tenant, &server, 50, "normal").await;
+    herald_tests::wait_until("the quota is used up", SOON, async || server.read(|r| r.requests) == 30).await;
+    let accounts = async || tenant.http.get("/v1/accounts").await.json()["items"].clone();
+    herald_tests::wait_until("the account rests", SOON, async || accounts().await[0]["state"] == "paused")
+        .await;
+    assert!(accounts().await[0]["reason"].as_str().unwrap().contains("quota of the day"));
+    let first = times(&server);
+    assert!(first[29] - first[0] < 5 * SECOND, "a daily quota is no pace");
+    tenant.account(hooks("second", 2, &key, json!({}))).await;
+    tenant.until(&plan, "finished", SOON).await;
+    assert_eq!(server.read(|r| r.accepted), 50);
     system.finish().await;
 }
