@@ -148,7 +148,7 @@ pub(crate) struct Fault {
     pub(crate) kind: Kind,
     /// What it hits.
     pub(crate) place: Place,
-    /// Of two ways it can end, which.
+    /// Of two ways it can go, which.
     pub(crate) flag: bool,
 }
 
@@ -186,7 +186,8 @@ pub(crate) fn plan(seed: u64, seconds: u64, shape: Shape, short: bool) -> Vec<Fa
         };
         let place = place(kind, shape, &mut rng);
         let length = length(kind, &mut rng);
-        let flag = rng.bool();
+        // Three of four deaths are aimed.
+        let flag = if matches!(place, Place::Process(_)) { rng.u8(..4) > 0 } else { rng.bool() };
         let at = clock.max(busy.get(&place).copied().unwrap_or_default());
         clock += ms(rng.u64(1000..4500));
         if at + length > end {

@@ -17,7 +17,7 @@ pub(crate) const CONCURRENCY: u32 = 4;
 /// Calls an inbox account may have at once, per worker.
 const INBOX_CONCURRENCY: u32 = 4;
 /// How long a provider normally takes, so that calls are under way when something dies.
-const USUAL: Duration = Duration::from_millis(50);
+const USUAL: Duration = Duration::from_millis(80);
 /// After so long without an answer the worker gives a call up as unknown.
 pub(crate) const PATIENCE_MS: u64 = 2000;
 /// Calls a second that the webhook account of every tenant may get.

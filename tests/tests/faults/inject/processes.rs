@@ -36,13 +36,17 @@ pub(super) const LEASE_AT_RISK_MS: u128 = 1500;
 
 /// How long a moment is looked for in which a process holds locks.
 const HOLDING: Duration = Duration::from_secs(8);
-/// How long a kill waits for its victim to be busy.
+/// How long a fault waits for its victim to be busy.
 const AIM: Duration = Duration::from_secs(2);
 
 impl Injector {
     pub(super) async fn process(&self, fault: &Fault, index: usize) {
         let fleet = &self.world.fleet;
-        let worker = fleet.members[index].role == Role::Worker;
+        let role = fleet.members[index].role;
+        let worker = role == Role::Worker;
+        if fault.flag && !matches!(fault.kind, Kind::Replace | Kind::FreezeHolding) {
+            self.aim(role, index).await;
+        }
         match fault.kind {
             Kind::FreezeApi | Kind::FreezeDispatcher | Kind::FreezeWorker => {
                 if worker && fault.length.as_millis() > LEASE_AT_RISK_MS {
@@ -65,10 +69,6 @@ impl Injector {
             }
             _ => {
                 self.worker_ends(usize::from(worker));
-                let role = fleet.members[index].role;
-                if fault.flag {
-                    self.aim(role, index).await;
-                }
                 let (waiting, run) = (self.load.under_way(), fleet.incarnation(index));
                 if fleet.kill(index) {
                     self.note_step(role, waiting, run).await;
@@ -101,12 +101,17 @@ impl Injector {
         fleet.signal(index, "STOP");
     }
 
-    /// Waits, not for long, until the process is in the middle of something: half of the kills hit busy ones, the others any moment.
+    /// Waits, not for long, until the process is in the middle of something: most faults hit busy ones, the others any
+    /// moment.
     async fn aim(&self, role: Role, index: usize) {
         let sql = match role {
             Role::Api => "",
             Role::Dispatcher => "SELECT 1 FROM job WHERE (kind = 0 OR state = 0) AND due_at <= now() LIMIT 1",
-            Role::Worker => "SELECT 1 FROM attempt WHERE incarnation_id = $1 AND ended_at IS NULL LIMIT 1",
+            // Amid a job of many calls: some are under way, others not yet marked.
+            Role::Worker => {
+                "SELECT 1 FROM attempt a JOIN job j ON j.id = a.job_id
+                  WHERE a.incarnation_id = $1 AND a.ended_at IS NULL AND j.units > 8 LIMIT 1"
+            }
         };
         let run = self.world.fleet.incarnation(index).unwrap_or(0);
         let busy = async {

@@ -33,7 +33,7 @@ impl Sort {
         Duration::from_millis(match self {
             Sort::Urgent => 350,
             Sort::UrgentHold => 900,
-            Sort::Mail => 4000,
+            Sort::Mail => 2500,
             Sort::MailHold => 4500,
             Sort::Bulk => 6000,
             Sort::Both => 3000,
