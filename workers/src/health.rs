@@ -16,8 +16,6 @@ use crate::{LaneContext, Shared};
 const EVERY: Duration = Duration::from_millis(500);
 /// The pause after a throttle answer that names none.
 const THROTTLED: Duration = Duration::from_secs(1);
-/// No pause is longer, whatever a provider asks for: then it is asked again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 /// Calls since the last report.
 #[derive(Default)]
@@ -160,7 +158,7 @@ pub(crate) async fn account_up(context: &LaneContext, account: &Open) {
 
 /// The provider asked for a pause: this worker stops at once, the fleet within a tenth of a second.
 pub(crate) async fn throttled(context: &LaneContext, account: &Open, failure: &Failure) -> Duration {
-    let pause = failure.retry_after.unwrap_or(THROTTLED).min(LONGEST_PAUSE);
+    let pause = failure.retry_after.unwrap_or(THROTTLED).min(context.shared.config.timings.longest_pause);
     account.limiter.set_condition(pause, account.limiter.is_open());
     let spec = account.spec;
     let labels = [spec.channel.as_str(), spec.provider];
