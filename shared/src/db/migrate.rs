@@ -8,6 +8,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_main_job", include_str!("../../migrations/0001_main_job.sql")),
     ("0002_cheaper_tally", include_str!("../../migrations/0002_cheaper_tally.sql")),
     ("0006_limits", include_str!("../../migrations/0006_limits.sql")),
+    ("0007_admission", include_str!("../../migrations/0007_admission.sql")),
 ];
 
 /// The advisory lock that keeps two migrators apart: "herald" in ASCII.

@@ -24,6 +24,7 @@ pub mod settings;
 pub mod settle;
 pub mod sweep;
 pub mod tenants;
+pub mod turns;
 pub mod worker;
 
 pub use connect::{Hot, PoolSize, connect};

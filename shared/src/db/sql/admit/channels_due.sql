@@ -1,4 +1,5 @@
--- Channels with something due. $1 lane, $2 channels.
-SELECT c FROM unnest($2::smallint[]) AS c
+-- Channels with something due. $1 lane, $2 channels, $3 how many seconds back to look, for each.
+SELECT w.channel FROM unnest($2::smallint[], $3::double precision[]) AS w(channel, back)
  WHERE EXISTS (SELECT FROM job j
-                WHERE j.kind = 1 AND j.lane = $1 AND (j.slot & 15::smallint) = c AND j.due_at <= now() AND j.state < 2)
+                WHERE j.kind = 1 AND j.lane = $1 AND (j.slot & 15::smallint) = w.channel
+                  AND j.due_at <= now() AND j.due_at >= now() - w.back * interval '1 s' AND j.state < 2)
