@@ -49,8 +49,8 @@ impl Windows {
 
     pub(crate) fn figures(&self, channel: Channel, lane: Lane) -> Figures {
         self.with(channel, lane, |queue| Figures {
-            // At least one job, or nothing would ever be learnt of a queue.
-            window: queue.throughput.window(channel.job_units().into(), self.most),
+            // At least one job that waits beside one that is being taken, or nothing would ever be learnt of a queue.
+            window: queue.throughput.window(i64::from(channel.job_units()) * 2, self.most),
             waiting: queue.throughput.waiting(),
             rate: queue.throughput.rate(),
         })
@@ -107,7 +107,13 @@ pub(crate) async fn publish(shared: &Shared, channel: Channel, lane: Lane, point
 /// Looks at a queue. A lost queue's published jobs become due at once.
 pub(crate) async fn look(shared: &Shared, channel: Channel, lane: Lane) -> anyhow::Result<()> {
     match shared.publisher.depth(&shared.topology.jobs(channel, lane)).await? {
-        Depth::Ready(messages) => shared.windows.seen(channel, lane, messages),
+        Depth::Ready(messages) => {
+            let full = shared.windows.room(channel, lane) <= 0;
+            shared.windows.seen(channel, lane, messages);
+            if full && shared.windows.room(channel, lane) > 0 {
+                shared.due(lane).notify_one();
+            }
+        }
         Depth::Lost => {
             shared.windows.seen(channel, lane, 0);
             let client = shared.pool(lane).get().await?;
@@ -125,9 +131,9 @@ pub(crate) async fn look(shared: &Shared, channel: Channel, lane: Lane) -> anyho
     Ok(())
 }
 
-/// Looks at every queue each 500 ms, and at the busy ones each 50 ms.
+/// Looks at every queue each 500 ms, and at the busy ones each 25 ms: a window can double with each look.
 pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut tick = tokio::time::interval(Duration::from_millis(50));
+    let mut tick = tokio::time::interval(Duration::from_millis(25));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for round in 0u64.. {
         tokio::select! { () = stop.cancelled() => break, _ = tick.tick() => {} }
@@ -136,7 +142,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow:
         }
         for channel in CHANNELS {
             for &lane in Lane::ALL {
-                let wanted = round % 10 == 0 || shared.windows.figures(channel, lane).waiting > 0;
+                let wanted = round % 20 == 0 || shared.windows.figures(channel, lane).waiting > 0;
                 if wanted && let Err(error) = look(&shared, channel, lane).await {
                     tracing::debug!(%channel, %lane, error = format!("{error:#}"), "could not look at a queue");
                 }
