@@ -1,39 +1,58 @@
 //! Admission by scan: due jobs go to the broker while their queue's window has room. The truth behind every wake.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use herald_shared::db::{Error, admit};
+use herald_shared::db::admit::Queue;
+use herald_shared::db::{Client, Error, admit};
 use herald_shared::domain::{Channel, Lane};
 use tokio_util::sync::CancellationToken;
 
+use crate::backlog::Backlog;
+use crate::choosing::Chooser;
 use crate::{CHANNELS, Shared, window};
 
-/// Jobs one statement takes at most.
-const LIMIT: i64 = 512;
 /// Between two looks when nothing is due.
 const IDLE: Duration = Duration::from_millis(100);
 /// Between two looks when a window is full.
 const FULL: Duration = Duration::from_millis(10);
 
-/// How a round went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// How a round went, the most urgent reason to look again last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Round {
-    /// Nothing was due.
-    Idle,
-    /// Something is due and its window is full.
-    Full,
+    /// Look again after this time.
+    Pause(Duration),
     /// Jobs were published; there may be more.
     Admitted,
 }
 
+impl Round {
+    fn sooner(self, other: Round) -> Round {
+        match (self, other) {
+            (Round::Pause(a), Round::Pause(b)) => Round::Pause(a.min(b)),
+            _ => Round::Admitted,
+        }
+    }
+}
+
+/// One lane's admission.
+struct Admission {
+    shared: Arc<Shared>,
+    lane: Lane,
+    backlogs: HashMap<Channel, Backlog>,
+    chooser: Chooser,
+}
+
 /// Admits jobs of one lane until `stop`.
 pub(crate) async fn run(shared: Arc<Shared>, lane: Lane, stop: CancellationToken) -> anyhow::Result<()> {
+    let backlog = |channel| (channel, Backlog::new(Queue { channel, lane }));
+    let backlogs = CHANNELS.into_iter().map(backlog).collect();
+    let mut admission = Admission { shared: shared.clone(), lane, backlogs, chooser: Chooser::new() };
     while !stop.is_cancelled() {
-        let pause = match round(&shared, lane).await {
+        let pause = match admission.round().await {
             Ok(Round::Admitted) => continue,
-            Ok(Round::Full) => FULL,
-            Ok(Round::Idle) => IDLE,
+            Ok(Round::Pause(pause)) => pause,
             Err(error) => {
                 tracing::warn!(%lane, error = error.chain(), "cannot admit: trying again");
                 Duration::from_secs(1)
@@ -48,36 +67,53 @@ pub(crate) async fn run(shared: Arc<Shared>, lane: Lane, stop: CancellationToken
     Ok(())
 }
 
-/// One look at every channel of a lane.
-async fn round(shared: &Shared, lane: Lane) -> Result<Round, Error> {
-    // Admission raises the visibility time; doing so while nothing can be published would outlive the outage.
-    if !shared.publisher.is_up() {
-        return Ok(Round::Idle);
+impl Admission {
+    /// One look at every channel of the lane whose turn is ours.
+    async fn round(&mut self) -> Result<Round, Error> {
+        let mut best = Round::Pause(IDLE);
+        let mine = |channel: &Channel| self.shared.turns.mine(*channel, self.lane);
+        let asked: Vec<(Channel, f64)> = CHANNELS
+            .into_iter()
+            .filter(mine)
+            .filter_map(|channel| Some((channel, self.backlogs.get(&channel)?.back())))
+            .collect();
+        // Admission raises the visibility time; doing so while nothing can be published would outlive the outage.
+        if asked.is_empty() || !self.shared.publisher.is_up() {
+            return Ok(best);
+        }
+        let shared = self.shared.clone();
+        let mut client = shared.pool(self.lane).get().await?;
+        let due = admit::channels_due(&client, self.lane, &asked).await?;
+        for (channel, _) in asked {
+            if due.contains(&channel) {
+                best = best.sooner(self.admit(&mut client, channel).await?);
+            } else if let Some(backlog) = self.backlogs.get_mut(&channel) {
+                backlog.empty();
+            }
+        }
+        Ok(best)
     }
-    let mut client = shared.pool(lane).get().await?;
-    let mut best = Round::Idle;
-    for channel in admit::channels_due(&client, lane, &CHANNELS).await? {
-        best = best.max(admit_one(shared, &mut client, channel, lane).await?);
-    }
-    Ok(best)
-}
 
-async fn admit_one(
-    shared: &Shared,
-    client: &mut herald_shared::db::Client,
-    channel: Channel,
-    lane: Lane,
-) -> Result<Round, Error> {
-    let room = shared.windows.room(channel, lane);
-    if room <= 0 {
-        return Ok(Round::Full);
+    async fn admit(&mut self, client: &mut Client, channel: Channel) -> Result<Round, Error> {
+        let (shared, lane) = (self.shared.clone(), self.lane);
+        let room = shared.windows.room(channel, lane);
+        if room <= 0 {
+            return Ok(Round::Pause(FULL));
+        }
+        let Some(backlog) = self.backlogs.get_mut(&channel) else { return Ok(Round::Pause(IDLE)) };
+        let waiting = backlog.read(client).await?;
+        let limits = |account: &_| shared.wakes.limit(account);
+        let chosen = self.chooser.choose(client, channel, waiting, room, limits).await?;
+        let pause = Round::Pause(chosen.wait.map_or(IDLE, |wait| wait.clamp(FULL, IDLE)));
+        if chosen.jobs.is_empty() {
+            return Ok(pause);
+        }
+        let pointers = admit::mark(client, &chosen.jobs, shared.config.timings.visibility).await?;
+        if pointers.is_empty() {
+            // Taken by another dispatcher, or changed meanwhile.
+            return Ok(pause);
+        }
+        window::publish(&shared, channel, lane, pointers).await;
+        Ok(Round::Admitted)
     }
-    let visibility = shared.config.timings.visibility;
-    let pointers = admit::admit(client, channel, lane, room, LIMIT, visibility).await?;
-    if pointers.is_empty() {
-        // Due, but without a usable account, or taken by another dispatcher.
-        return Ok(Round::Idle);
-    }
-    window::publish(shared, channel, lane, pointers).await;
-    Ok(Round::Admitted)
 }

@@ -13,8 +13,8 @@ pub struct Config {
     pub timings: Timings,
     /// `HERALD_DISPATCHER_ADDR`: where `/metrics` and the health routes are; default 127.0.0.1:8081.
     pub listen: SocketAddr,
-    /// `HERALD_WINDOW_UNITS`: deliveries that may wait in one queue of the broker; default 5,000, about a second's
-    /// work of one small machine. The rest of a backlog waits in PostgreSQL.
+    /// `HERALD_WINDOW_UNITS`: the most deliveries that may wait in one queue of the broker; default 5,000. The
+    /// window itself is a second of what the queue's workers take; the rest of a backlog waits in PostgreSQL.
     pub window_units: i64,
 }
 

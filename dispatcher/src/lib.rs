@@ -1,16 +1,22 @@
 //! The dispatcher: everything that becomes due passes through here.
 //!
 //! `expand` turns plans into deliveries and jobs, `admit` (by scan) and `wake` (by hint) publish pointers to due jobs within
-//! a window per queue, `reclaim` gives back what dead workers held, `halt` sees to plans that were paused or ended, `sweep` ends what has expired. Any number may run:
-//! rows are shared by SKIP LOCKED, and everything twice is harmless.
+//! a window per queue, `reclaim` gives back what dead workers held, `halt` sees to plans that were paused or ended, `sweep` ends
+//! what has expired. Any number may run: each queue but the urgent ones has one that admits it (`turns`), other rows are
+//! shared by SKIP LOCKED, and everything twice is harmless.
+//!
+//! Admission: `backlog` reads who waits, `choosing` says who is next and through which account, `window` how many.
 
 mod admit;
+mod backlog;
+mod choosing;
 mod config;
 mod expand;
 mod halt;
 mod metrics;
 mod reclaim;
 mod sweep;
+mod turns;
 mod wake;
 mod window;
 
@@ -26,6 +32,8 @@ use tokio::sync::{Notify, mpsc};
 
 pub use config::Config;
 use metrics::Metrics;
+use turns::Turns;
+use wake::Wakes;
 use window::Windows;
 
 /// Everything the loops share.
@@ -37,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) urgent: Pool,
     pub(crate) others: Pool,
     pub(crate) windows: Windows,
+    pub(crate) turns: Turns,
+    pub(crate) wakes: Wakes,
     pub(crate) metrics: Metrics,
     /// Says that a lane has new due jobs.
     pub(crate) due: [Notify; 3],
@@ -84,7 +94,19 @@ impl Dispatcher {
         let metrics = Metrics::register(&ops.registry);
         let windows = Windows::new(config.window_units);
         let due = [Notify::new(), Notify::new(), Notify::new()];
-        let shared = Arc::new(Shared { config, topology, publisher, urgent, others, windows, metrics, due });
+        let (turns, wakes) = (Turns::default(), Wakes::default());
+        let shared = Arc::new(Shared {
+            config,
+            topology,
+            publisher,
+            urgent,
+            others,
+            windows,
+            turns,
+            wakes,
+            metrics,
+            due,
+        });
         Ok(Dispatcher { shared, ops, listener })
     }
 
@@ -102,6 +124,9 @@ impl Dispatcher {
         let queue = topology.wake();
         process.spawn("wakes", amqp::consume(url, topology, queue, 64, sink, stop.clone(), stop.clone()));
         process.spawn("wake", wake::run(shared.clone(), hints, stop.clone()));
+        let beats = db::connect(&shared.config.common.database_url, PoolSize(1), Hot::Yes);
+        let beats = beats.expect("the same URL made a pool before");
+        process.spawn("turns", turns::run(shared.clone(), beats, stop.clone()));
         for &lane in Lane::ALL {
             process.spawn("expand", expand::run(shared.clone(), lane, stop.clone()));
             process.spawn("admit", admit::run(shared.clone(), lane, stop.clone()));

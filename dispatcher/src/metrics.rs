@@ -12,6 +12,12 @@ pub(crate) struct Metrics {
     pub(crate) oldest_due: GaugeVec,
     /// Deliveries waiting in the broker.
     pub(crate) in_flight: IntGaugeVec,
+    /// Deliveries that may wait in the broker.
+    pub(crate) window: IntGaugeVec,
+    /// Deliveries a second a queue's workers take.
+    pub(crate) rate: GaugeVec,
+    /// Queues this process admits.
+    pub(crate) turns: IntGaugeVec,
     /// Time until the broker confirms.
     pub(crate) confirm: Histogram,
     /// Publishes that failed.
@@ -41,49 +47,47 @@ impl Metrics {
         )
         .buckets(prometheus::exponential_buckets(0.0005, 2.0, 14).expect("fixed buckets are valid"));
         let metrics = Metrics {
-            jobs_due: IntGaugeVec::new(
-                Opts::new("herald_jobs_due", "Jobs due and not claimed, counted up to 10,000."),
-                lane,
-            )
-            .expect("fixed"),
-            oldest_due: GaugeVec::new(
-                Opts::new("herald_oldest_due_seconds", "Age of the oldest due job."),
-                lane,
-            )
-            .expect("fixed"),
-            in_flight: IntGaugeVec::new(
-                Opts::new("herald_jobs_in_flight", "Deliveries waiting in the broker's queue, estimated."),
+            jobs_due: numbers("herald_jobs_due", "Jobs due and not claimed, counted up to 10,000.", lane),
+            oldest_due: gauges("herald_oldest_due_seconds", "Age of the oldest due job.", lane),
+            in_flight: numbers(
+                "herald_jobs_in_flight",
+                "Deliveries waiting in the broker's queue, estimated.",
                 queue,
-            )
-            .expect("fixed"),
+            ),
+            window: numbers("herald_window_units", "Deliveries that may wait in the broker's queue.", queue),
+            rate: gauges(
+                "herald_queue_rate",
+                "Deliveries a second the queue's workers take, as last seen while some waited.",
+                queue,
+            ),
+            turns: numbers(
+                "herald_admission_turn",
+                "1: this dispatcher admits the jobs of the queue.",
+                queue,
+            ),
             confirm: Histogram::with_opts(confirm).expect("fixed"),
-            publish_failures: IntCounter::new(
+            publish_failures: counter(
                 "herald_publish_failures_total",
                 "Publishes that failed; their jobs come back by their visibility time.",
-            )
-            .expect("fixed"),
-            reclaimed: IntCounter::new("herald_reclaimed_jobs_total", "Jobs taken over from dead workers.")
-                .expect("fixed"),
-            unknown: IntCounter::new(
+            ),
+            reclaimed: counter("herald_reclaimed_jobs_total", "Jobs taken over from dead workers."),
+            unknown: counter(
                 "herald_unknown_outcomes_total",
                 "Deliveries whose outcome was lost with their worker.",
-            )
-            .expect("fixed"),
-            parked: IntCounter::new(
+            ),
+            parked: counter(
                 "herald_parked_deliveries_total",
                 "Deliveries failed after more than 5 claims without an outcome.",
-            )
-            .expect("fixed"),
-            expanded: IntCounterVec::new(
-                Opts::new("herald_recipients_expanded_total", "Recipients turned into deliveries."),
+            ),
+            expanded: counters(
+                "herald_recipients_expanded_total",
+                "Recipients turned into deliveries.",
                 lane,
-            )
-            .expect("fixed"),
-            queues_lost: IntCounter::new(
+            ),
+            queues_lost: counter(
                 "herald_queues_lost_total",
                 "Broker queues that were missing and were declared again.",
-            )
-            .expect("fixed"),
+            ),
             pool_wait: Gauge::new("herald_db_pool_waiting", "Tasks waiting for a database connection.")
                 .expect("fixed"),
         };
@@ -92,10 +96,13 @@ impl Metrics {
     }
 
     fn add_to(&self, registry: &Registry) {
-        let all: [Box<dyn prometheus::core::Collector>; 11] = [
+        let all: [Box<dyn prometheus::core::Collector>; 14] = [
             Box::new(self.jobs_due.clone()),
             Box::new(self.oldest_due.clone()),
             Box::new(self.in_flight.clone()),
+            Box::new(self.window.clone()),
+            Box::new(self.rate.clone()),
+            Box::new(self.turns.clone()),
             Box::new(self.confirm.clone()),
             Box::new(self.publish_failures.clone()),
             Box::new(self.reclaimed.clone()),
@@ -109,4 +116,20 @@ impl Metrics {
             registry.register(collector).expect("every name is registered once");
         }
     }
+}
+
+fn numbers(name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    IntGaugeVec::new(Opts::new(name, help), labels).expect("fixed names and labels are valid")
+}
+
+fn gauges(name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+    GaugeVec::new(Opts::new(name, help), labels).expect("fixed names and labels are valid")
+}
+
+fn counters(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    IntCounterVec::new(Opts::new(name, help), labels).expect("fixed names and labels are valid")
+}
+
+fn counter(name: &str, help: &str) -> IntCounter {
+    IntCounter::new(name, help).expect("a fixed name is valid")
 }

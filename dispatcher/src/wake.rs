@@ -1,10 +1,13 @@
 //! Admission by wake: jobs born published go straight to their queue, without touching the database.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use herald_shared::amqp::{self, Delivery};
 use herald_shared::db::admit;
+use herald_shared::domain::account_choice::Candidate;
+use herald_shared::domain::pacing::Pacing;
 use herald_shared::domain::pointer::{Pointer, Wake};
 use herald_shared::domain::{Channel, Lane};
 use tokio::sync::mpsc;
@@ -15,6 +18,37 @@ use crate::{CHANNELS, Shared, window};
 
 /// Publishes that may wait for their confirm at once.
 const IN_FLIGHT: usize = 16;
+
+/// What hints may use of accounts with a limit, as far as the scan has met them.
+pub(crate) struct Wakes {
+    started: Instant,
+    pacing: Mutex<Pacing>,
+}
+
+impl Default for Wakes {
+    fn default() -> Self {
+        Wakes { started: Instant::now(), pacing: Mutex::default() }
+    }
+}
+
+impl Wakes {
+    /// Takes note of an account's limit.
+    pub(crate) fn limit(&self, account: &Candidate) {
+        let mut pacing = self.pacing.lock().unwrap_or_else(PoisonError::into_inner);
+        pacing.limit(account.id, account.per_second, self.started.elapsed());
+    }
+
+    /// Whether a job may go to its account now.
+    fn take(&self, channel: Channel, pointer: &Pointer) -> bool {
+        let (now, mut pacing) =
+            (self.started.elapsed(), self.pacing.lock().unwrap_or_else(PoisonError::into_inner));
+        let free = pacing.wait(pointer.account, now).is_zero();
+        if free {
+            pacing.take(pointer.account, channel.calls(pointer.units), now);
+        }
+        free
+    }
+}
 
 /// Publishes what the API says is due, until `stop`.
 pub(crate) async fn run(
@@ -64,9 +98,22 @@ fn take(jobs: &mut HashMap<(Channel, Lane), Vec<Pointer>>, hint: &Delivery) {
 }
 
 async fn send(shared: &Shared, channel: Channel, lane: Lane, pointers: Vec<Pointer>) {
-    if shared.windows.room(channel, lane) > 0 {
-        return window::publish(shared, channel, lane, pointers).await;
+    let mut room = shared.windows.room(channel, lane);
+    let (now, later): (Vec<Pointer>, Vec<Pointer>) = pointers.into_iter().partition(|pointer| {
+        let fits = room > 0 && (lane == Lane::Urgent || shared.wakes.take(channel, pointer));
+        room -= if fits { i64::from(pointer.units) } else { 0 };
+        fits
+    });
+    if !later.is_empty() {
+        put_back(shared, lane, &later).await;
     }
+    if !now.is_empty() {
+        window::publish(shared, channel, lane, now).await;
+    }
+}
+
+/// Their window is full, or their account: they wait their turn with the others.
+async fn put_back(shared: &Shared, lane: Lane, pointers: &[Pointer]) {
     let ids: Vec<i64> = pointers.iter().map(|pointer| pointer.job).collect();
     let put_back = async {
         let client = shared.pool(lane).get().await?;

@@ -31,6 +31,7 @@ pub mod settle;
 pub mod sweep;
 pub mod tenants;
 pub mod tokens;
+pub mod turns;
 pub mod worker;
 
 pub use connect::{ANSWER, Hot, PoolSize, answered, connect};

@@ -57,6 +57,18 @@ impl Channel {
     }
 }
 
+impl Channel {
+    /// Provider calls that a job of `units` makes, at the batch sizes of its providers: a native batch or single calls.
+    #[must_use]
+    pub const fn calls(self, units: i32) -> i32 {
+        match self {
+            Channel::Inbox | Channel::Wecom | Channel::Welink => (units + 999) / 1000,
+            Channel::Dingtalk | Channel::Feishu | Channel::Wechat => (units + 99) / 100,
+            Channel::Email | Channel::Webhook | Channel::Sms | Channel::Voice => units,
+        }
+    }
+}
+
 words! {
     /// A priority: its own queues, connections and reserved capacity.
     Lane, "priority", {

@@ -1,19 +1,24 @@
 //! Pure decisions: the words of the product, its state graph, retries, templates. No I/O, no clock, no database.
 
+pub mod account_choice;
 pub mod backoff;
 pub mod channel;
 pub mod content;
+pub mod fair;
 pub mod health;
 pub mod ids;
 pub mod ip_net;
 pub mod lease;
 pub mod limits;
 pub mod outcome;
+pub mod pacing;
 pub mod pointer;
 pub mod settle;
 pub mod slots;
 pub mod status;
 pub mod template;
+pub mod throughput;
+pub mod turns;
 
 pub use channel::{Channel, Lane, OnUnknown, Slot};
 pub use content::{Content, Mode, Tier};

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be had fails the test, at the line that wanted it")]
 
+mod admission;
 mod arrive;
 mod bad_input;
 mod broker;

@@ -9,8 +9,9 @@ use serde_json::Value;
 use super::Findings;
 use crate::world::World;
 
-/// ERROR lines that a fault explains: the AMQP library calls every connection that ends one.
-const EXPLAINED: [&str; 1] = ["\"target\":\"lapin::"];
+/// ERROR lines that a fault explains: the AMQP library calls every connection that ends one, and a provider that fails takes its
+/// account out of use for a while.
+const EXPLAINED: [&str; 2] = ["\"target\":\"lapin::", "an account is out of use"];
 
 /// Every log, with the runs before a kill.
 pub(super) fn files(world: &World, findings: &mut Findings) {
