@@ -71,7 +71,7 @@ pub(crate) async fn make(
     let verdict = verdict.unwrap_or_else(|_| {
         failed(Class::Unknown, Reason::Timeout, "timeout", "the call did not end within its deadline")
     });
-    account.tally.add(&verdict, took);
+    account.tally.add(spec, &verdict, took);
     Ended { nos, verdict, permit, held_back: gate.wait() }
 }
 

@@ -59,9 +59,10 @@ impl CallGate {
     async fn refuse(&self, refused: Refused) {
         let wait = match refused {
             Refused::Later(wait) => wait,
+            // Admission finds another account, or knows how long to wait.
             Refused::DayUsed => {
                 crate::health::rest(&self.shared, &self.account, DAY_USED).await;
-                DAY_USED
+                Duration::ZERO
             }
         };
         self.inner.lock().expect("nothing panics while it is held").wait = wait;

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use herald_channels::Spec;
 use herald_shared::db::{Error, Pool, health, settle};
 use herald_shared::domain::health::{LONGEST, judge};
 use herald_shared::domain::{Class, Failure, Verdict};
@@ -16,6 +17,8 @@ use crate::{LaneContext, Shared};
 const EVERY: Duration = Duration::from_millis(500);
 /// The pause after a throttle answer that names none.
 const THROTTLED: Duration = Duration::from_secs(1);
+/// The longest pause of the whole account that one recipient's server can bring about; its own message waits as long as it asked.
+const OF_ONE: Duration = Duration::from_secs(10);
 
 /// Calls since the last report.
 #[derive(Default)]
@@ -32,7 +35,10 @@ struct Counts {
 
 impl Tally {
     /// Counts a call. A pause asked for says nothing of health, nor does a call that did not begin.
-    pub(crate) fn add(&self, verdict: &Verdict, took: Duration) {
+    pub(crate) fn add(&self, spec: &Spec, verdict: &Verdict, took: Duration) {
+        if !spec.one_provider {
+            return;
+        }
         let blamed = match verdict {
             Verdict::NotStarted => return,
             Verdict::Failed(failure) if failure.class == Class::RateLimited => return,
@@ -156,9 +162,10 @@ pub(crate) async fn account_up(context: &LaneContext, account: &Open) {
     }
 }
 
-/// The provider asked for a pause: this worker stops at once, the fleet within a tenth of a second.
+/// The provider asked for a pause: this worker stops at once, the fleet within a tenth of a second. Returns how long the call itself waits.
 pub(crate) async fn throttled(context: &LaneContext, account: &Open, failure: &Failure) -> Duration {
-    let pause = failure.retry_after.unwrap_or(THROTTLED).min(context.shared.config.timings.longest_pause);
+    let wish = failure.retry_after.unwrap_or(THROTTLED).min(context.shared.config.timings.longest_pause);
+    let pause = if account.spec.one_provider { wish } else { wish.min(OF_ONE) };
     account.limiter.set_condition(pause, account.limiter.is_open());
     let spec = account.spec;
     let labels = [spec.channel.as_str(), spec.provider];
@@ -179,7 +186,7 @@ pub(crate) async fn throttled(context: &LaneContext, account: &Open, failure: &F
             "cannot tell the fleet of a pause: each worker will hear it itself"
         );
     }
-    pause
+    wish
 }
 
 /// A day's quota is used up: the fleet rests, so that admission gives the work to another account.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use herald_shared::db::pace::{self, Answer};
 use herald_shared::db::{Error, Pool};
 use herald_shared::domain::Lane;
+use herald_shared::domain::account_choice::WAITED_FOR;
 use herald_shared::domain::limits::Limits;
 use herald_shared::domain::slots::{Book, Slot, slice};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -95,6 +96,11 @@ impl Limiter {
         let condition = self.condition.lock().expect("nothing panics while it is held");
         let left = condition.paused_until?.saturating_duration_since(Instant::now());
         (!left.is_zero()).then_some(left)
+    }
+
+    /// Whether the fleet pauses so long that admission gives the work to another account.
+    pub(crate) fn rests(&self) -> bool {
+        self.paused().is_some_and(|pause| pause >= WAITED_FOR)
     }
 
     /// Whether the breaker is open: only probes may go out.

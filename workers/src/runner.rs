@@ -75,6 +75,9 @@ async fn capacity(
     pointer: Pointer,
 ) -> Result<Vec<Permit>, Duration> {
     let waited = Instant::now();
+    if account.limiter.rests() {
+        return Err(Duration::ZERO);
+    }
     if let Some(pause) = account.limiter.paused().filter(|pause| *pause > PATIENCE) {
         return Err(pause);
     }
@@ -82,7 +85,7 @@ async fn capacity(
     let mut calls = usize::try_from((pointer.units + batch - 1) / batch).unwrap_or(1);
     if account.limiter.is_open() {
         // One call tells whether it works again; what it cannot take goes back, for admission to choose another account.
-        if !account.limiter.may_probe(PROBE) {
+        if !account.limiter.may_probe(PROBE.min(context.shared.config.timings.probe)) {
             return Err(Duration::ZERO);
         }
         calls = 1;
@@ -301,6 +304,7 @@ impl Job {
             let attempt = self.claimed.attempt;
             tracing::info!(no = ended.nos[0], attempt, code, class, "a call failed");
         }
+        self.heed_account();
         if let Some(reason) = account_fault {
             self.drop_account = true;
             account_down(&self.context, &self.account, &reason).await;
@@ -313,11 +317,10 @@ impl Job {
 
     /// An account that pauses or is out of use gets no further call: the rest waits, or goes to another.
     fn heed_account(&mut self) {
-        if let Some(pause) = self.account.limiter.paused() {
-            (self.halted, self.delay) = (true, self.delay.max(pause));
-        }
-        if self.account.limiter.is_open() {
+        if self.account.limiter.is_open() || self.account.limiter.rests() {
             (self.halted, self.drop_account) = (true, true);
+        } else if let Some(pause) = self.account.limiter.paused() {
+            (self.halted, self.delay) = (true, self.delay.max(pause));
         }
     }
 

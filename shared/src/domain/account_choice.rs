@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A pause shorter than this is waited for; a longer one moves the work to the next account.
-const WAITED_FOR: Duration = Duration::from_secs(60);
+pub const WAITED_FOR: Duration = Duration::from_secs(60);
 
 /// An account as admission sees it. Times are on the caller's clock (time since any fixed moment).
 #[derive(Debug, Clone, PartialEq)]

@@ -23,6 +23,7 @@ static SPEC: Spec = Spec {
     concurrency: 4,
     deadline: Duration::from_secs(20),
     proves: Proves::Sent,
+    one_provider: false,
     per_recipient: &[],
 };
 

@@ -38,6 +38,9 @@ pub struct Spec {
     pub deadline: Duration,
     /// What a success proves.
     pub proves: Proves,
+    /// Every call goes to the same provider, so that what one meets with (errors, a wish for a pause) speaks of all. A webhook's go
+    /// to each recipient's own server: one that is broken must not stop the others.
+    pub one_provider: bool,
     /// Limits for each recipient that the provider keeps in silence: what is beyond them is answered as a success and not
     /// delivered. Each is a span of time and the most messages to one recipient within it. They hold per account; whoever
     /// sends must keep them, since no answer tells.

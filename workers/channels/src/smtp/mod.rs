@@ -42,6 +42,7 @@ static SPEC: Spec = Spec {
     concurrency: 10,
     deadline: Duration::from_secs(15 * 60),
     proves: Proves::Sent,
+    one_provider: true,
     per_recipient: &[],
 };
 

@@ -35,6 +35,7 @@ static SPEC: Spec = Spec {
     concurrency: 64,
     deadline: Duration::from_secs(65),
     proves: Proves::Sent,
+    one_provider: false,
     per_recipient: &[],
 };
 

@@ -34,6 +34,7 @@ static SPEC: Spec = Spec {
     concurrency: 8,
     deadline: Duration::from_secs(65),
     proves: Proves::Sent,
+    one_provider: true,
     per_recipient: &[(Duration::from_secs(60), 30), (Duration::from_secs(3600), 1000)],
 };
 
