@@ -1,7 +1,11 @@
 # Herald's commands. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run mail test build-tests build lint lint-tools packages clean-data
+.PHONY: help run mail test faults build-tests build lint lint-tools packages clean-data
 ARGS ?=
+SECONDS ?= 600
+SEED ?= 1
+OLD_BIN_DIR ?=
+QUOTAS ?=
 PYTHON := /usr/bin/python3 -B
 
 help: ## Lists the commands
@@ -17,6 +21,11 @@ mail: ## Shows the newest mail of the running demo's mailbox
 test: build-tests ## Runs all tests with fresh private servers (ARGS="..." goes to cargo test)
 	deploy/run with-servers cargo test --workspace $(ARGS)
 	$(if $(ARGS),,$(PYTHON) -m unittest discover -s deploy/tests)
+
+# A short run is part of `make test`. OLD_BIN_DIR: the programs of another build, run side by side with this one.
+faults: packages build-tests ## Breaks everything under load for SECONDS=600 by SEED=1 and checks that nothing is lost
+	SECONDS=$(SECONDS) SEED=$(SEED) OLD_BIN_DIR=$(OLD_BIN_DIR) QUOTAS=$(QUOTAS) \
+	  cargo test -p herald-tests --test faults -- --ignored --nocapture a_run_of_choice
 
 # The system tests start the programs themselves, which `cargo test` alone would not build.
 build-tests: ## Builds the tests and, for them, the programs (dev profile)

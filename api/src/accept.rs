@@ -11,9 +11,12 @@ mod draft;
 mod person;
 mod read;
 mod steps;
+mod upload;
 
 pub use batcher::{Batcher, CONNECTIONS, Outcome};
 pub use choices::{Choices, Chosen};
 pub(crate) use draft::ROUTE;
 pub use draft::{Draft, Request};
+pub(crate) use read::default_expiry;
 pub use read::{Given, Refused, read};
+pub use upload::{Format, Intake, Report, RowProblem};

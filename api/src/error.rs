@@ -34,12 +34,20 @@ pub enum Kind {
     InUse,
     /// 409: somebody else changed it meanwhile.
     Changed,
+    /// 409: the plan's state forbids it.
+    PlanState,
+    /// 409: the delivery is not in the state this needs.
+    DeliveryState,
     /// 413: the body is over the limit.
     BodyTooLarge,
     /// 415: the body is not declared as JSON.
     NotJson,
+    /// 415: the upload is declared neither as CSV nor as NDJSON.
+    NotRows,
     /// 422: something in the request is wrong; `errors` says what.
     Validation,
+    /// 422: the uploaded file cannot be read.
+    Unreadable,
     /// 422: the Idempotency-Key was used for another body.
     KeyReused,
     /// 429: over the key's rate limit.
@@ -52,7 +60,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of their status.
-    pub const ALL: [Kind; 18] = [
+    pub const ALL: [Kind; 22] = [
         Kind::MalformedBody,
         Kind::Unauthorized,
         Kind::Forbidden,
@@ -64,9 +72,13 @@ impl Kind {
         Kind::NameTaken,
         Kind::InUse,
         Kind::Changed,
+        Kind::PlanState,
+        Kind::DeliveryState,
         Kind::BodyTooLarge,
         Kind::NotJson,
+        Kind::NotRows,
         Kind::Validation,
+        Kind::Unreadable,
         Kind::KeyReused,
         Kind::RateLimited,
         Kind::Internal,
@@ -91,8 +103,12 @@ impl Kind {
             Kind::NameTaken => ("name-taken", "The name is in use", S::CONFLICT),
             Kind::InUse => ("in-use", "It is in use", S::CONFLICT),
             Kind::Changed => ("changed", "It was changed meanwhile", S::CONFLICT),
+            Kind::PlanState => ("plan-state", "The plan's state forbids it", S::CONFLICT),
+            Kind::DeliveryState => ("delivery-state", "The delivery's state forbids it", S::CONFLICT),
             Kind::BodyTooLarge => ("body-too-large", "The body is too large", S::PAYLOAD_TOO_LARGE),
             Kind::NotJson => ("not-json", "The body must be declared as JSON", S::UNSUPPORTED_MEDIA_TYPE),
+            Kind::NotRows => ("not-rows", "The upload must be CSV or NDJSON", S::UNSUPPORTED_MEDIA_TYPE),
+            Kind::Unreadable => ("unreadable-file", "The file cannot be read", S::UNPROCESSABLE_ENTITY),
             Kind::Validation => ("validation", "The request needs attention", S::UNPROCESSABLE_ENTITY),
             Kind::KeyReused => {
                 ("key-reused", "The Idempotency-Key belongs to another body", S::UNPROCESSABLE_ENTITY)

@@ -14,10 +14,13 @@ use uuid::Uuid;
 
 use crate::App;
 use crate::error::{Kind, Problem};
-use crate::routes::OPS;
+use crate::routes::{OPS, UPLOAD};
 
 /// Longest time to answer. What a client does not wait for any more, nobody should work on.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Longest upload; its own limits are tighter.
+const UPLOAD_DEADLINE: Duration = Duration::from_secs(20 * 60);
 
 /// The W3C trace context a request came with, well-formed.
 #[derive(Debug, Clone)]
@@ -37,7 +40,9 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     request.extensions_mut().insert(Trace(trace));
     async {
         let answer =
-            AssertUnwindSafe(timeout(DEADLINE, admitted(&app, &route, request, next))).catch_unwind().await;
+            AssertUnwindSafe(timeout(deadline(&route, method), admitted(&app, &route, request, next)))
+                .catch_unwind()
+                .await;
         let response = finish(answer, &id);
         let status = response.status().as_u16();
         app.metrics.answered(&route, method, status, started);
@@ -51,6 +56,10 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     }
     .instrument(span)
     .await
+}
+
+fn deadline(route: &str, method: &str) -> Duration {
+    if (method, route) == ("POST", UPLOAD) { UPLOAD_DEADLINE } else { DEADLINE }
 }
 
 /// Runs the request if there is room for one more; health and metrics always have room.

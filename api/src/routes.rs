@@ -1,12 +1,16 @@
 //! Every route, in one table: method, path, the scope it needs. The OpenAPI document is tested against it.
 
 mod accounts;
+mod control;
+mod dead_letters;
 mod deliveries;
+mod drafts;
 mod inbox;
 mod keep;
 mod keys;
 mod plans;
 mod recipients;
+mod resolve;
 
 use axum::Router;
 use axum::handler::Handler;
@@ -53,6 +57,9 @@ impl Route {
     }
 }
 
+/// The route whose body may take longer than any other's answer.
+pub(crate) use drafts::UPLOAD;
+
 /// Routes of `ops`, which are the same on every process.
 pub const OPS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
@@ -61,8 +68,12 @@ pub const OPS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 pub fn table() -> Vec<Route> {
     let mut table = vec![Route::open("/openapi.json", docs::openapi), Route::open("/docs", docs::page)];
     table.extend(plans::routes());
+    table.extend(control::routes());
     table.extend(recipients::routes());
+    table.extend(drafts::routes());
     table.extend(deliveries::routes());
+    table.extend(resolve::routes());
+    table.extend(dead_letters::routes());
     table.extend(accounts::routes());
     table.extend(inbox::routes());
     table.extend(keys::routes());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use deadpool_postgres::Pool;
-use herald_channels::{Deps, NetPolicy};
+use herald_channels::{Deps, NetPolicy, OwnTokens};
 use herald_shared::amqp::Waker;
 use herald_shared::db::{self, Client};
 use herald_shared::secrets::KeyRing;
@@ -46,6 +46,8 @@ pub struct Shared {
     pub bodies: Budget,
     /// Reads long bodies.
     pub reader: Reader,
+    /// Uploads at once: each remembers everybody it has seen.
+    pub uploads: Semaphore,
     /// Accounts by channel.
     pub choices: Choices,
     /// Commits plans.
@@ -85,6 +87,7 @@ impl App {
             requests: Semaphore::new(MAX_REQUESTS),
             bodies: Budget::default(),
             reader: Reader::start()?,
+            uploads: Semaphore::new(1),
             choices: Choices::default(),
         }));
         Ok((app, accepting))
@@ -104,6 +107,6 @@ impl App {
     /// What provider drivers need.
     #[must_use]
     pub fn deps(&self) -> Deps {
-        Deps { pool: self.pool.clone(), net: self.net.clone() }
+        Deps { pool: self.pool.clone(), net: self.net.clone(), tokens: Arc::new(OwnTokens::default()) }
     }
 }

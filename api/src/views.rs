@@ -21,7 +21,7 @@ pub struct Plan<'a> {
     on_unknown: OnUnknown,
     created_at: Timestamp,
     send_at: Option<Timestamp>,
-    expires_at: Timestamp,
+    expires_at: Option<Timestamp>,
     started_at: Option<Timestamp>,
     finished_at: Option<Timestamp>,
     recipients: Recipients,

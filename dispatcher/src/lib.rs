@@ -1,9 +1,9 @@
 //! The dispatcher: everything that becomes due passes through here.
 //!
 //! `expand` turns plans into deliveries and jobs, `admit` (by scan) and `wake` (by hint) publish pointers to due jobs within
-//! a window per queue, `reclaim` gives back what dead workers held, `sweep` ends what has expired. Any number may run:
-//! each queue but the urgent ones has one that admits it (`turns`), other rows are shared by SKIP LOCKED, and everything
-//! twice is harmless.
+//! a window per queue, `reclaim` gives back what dead workers held, `halt` sees to plans that were paused or ended, `sweep` ends
+//! what has expired. Any number may run: each queue but the urgent ones has one that admits it (`turns`), other rows are
+//! shared by SKIP LOCKED, and everything twice is harmless.
 //!
 //! Admission: `backlog` reads who waits, `choosing` says who is next and through which account, `window` how many.
 
@@ -12,6 +12,7 @@ mod backlog;
 mod choosing;
 mod config;
 mod expand;
+mod halt;
 mod metrics;
 mod reclaim;
 mod sweep;
@@ -77,7 +78,7 @@ impl Dispatcher {
         let topology = Topology::new(&config.common.queue_prefix);
         let publisher = Publisher::new(topology.clone());
         let urgent = db::connect(&config.common.database_url, PoolSize(4), Hot::Yes)?;
-        let others = db::connect(&config.common.database_url, PoolSize(6), Hot::Yes)?;
+        let others = db::connect(&config.common.database_url, PoolSize(7), Hot::Yes)?;
         let listener = TcpListener::bind(config.listen).await?;
         let broker = publisher.clone();
         let ops = Ops::new().database(others.clone()).check(
@@ -132,9 +133,10 @@ impl Dispatcher {
         }
         process.spawn("watch queues", window::run(shared.clone(), stop.clone()));
         process.spawn("reclaim", reclaim::run(shared.clone(), stop.clone()));
+        process.spawn("halt", halt::run(shared.clone(), stop.clone()));
         process.spawn("sweep", sweep::run(shared, stop));
     }
 }
 
 /// The channels that have a provider in this release.
-pub(crate) const CHANNELS: [Channel; 3] = [Channel::Email, Channel::Webhook, Channel::Inbox];
+pub(crate) const CHANNELS: [Channel; 4] = [Channel::Email, Channel::Wecom, Channel::Webhook, Channel::Inbox];

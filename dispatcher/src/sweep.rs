@@ -23,12 +23,11 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow:
 }
 
 async fn once(shared: &Shared, tidy: bool) -> Result<(), Error> {
-    let mut client = shared.others.get().await?;
+    let client = shared.others.get().await?;
     let expired = sweep::expire_plans(&client).await?;
     if expired > 0 {
         tracing::info!(plans = expired, "plans expired before everything in them was sent");
     }
-    while sweep::sweep(&mut client).await? > 0 {}
     if tidy {
         sweep::tidy(&client).await?;
     }

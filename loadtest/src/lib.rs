@@ -1,6 +1,6 @@
 //! Measures Herald through its public contract, and plays the providers it sends to.
 //!
-//! - [`standins`]: an SMTP server and a webhook receiver for loopback; whole-system tests use them too.
+//! - [`standins`]: an SMTP server, a webhook receiver and a WeCom for loopback; whole-system tests use them too.
 //! - [`cli`]: the program `herald-loadtest`: floors of the machine, latency, throughput, mail, inbox.
 //!
 //! It depends on no other crate of Herald: what it knows is HTTP, and raw Postgres and AMQP for the floors. Every

@@ -12,6 +12,7 @@ use crate::interrupt::interrupted;
 use crate::standins::identity::Identity;
 use crate::standins::smtp::{self, Credentials, Tls};
 use crate::standins::webhook::{self, Key};
+use crate::standins::wecom::{self, App};
 
 /// Time between two lines about what was received.
 const TELL: Duration = Duration::from_secs(5);
@@ -23,6 +24,8 @@ pub(crate) enum Standin {
     Smtp(SmtpArgs),
     /// A strict webhook receiver that answers 200 to every well-formed, well-signed request.
     Webhook(WebhookArgs),
+    /// A strict WeCom with one app that accepts every well-formed message.
+    Wecom(WecomArgs),
 }
 
 /// How to speak TLS.
@@ -79,6 +82,35 @@ pub(crate) struct WebhookArgs {
     show: usize,
 }
 
+/// Options of `standin wecom`.
+#[derive(Debug, Args)]
+pub(crate) struct WecomArgs {
+    /// Where to listen; port 0 takes a free one, which is printed.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    addr: SocketAddr,
+    /// The corporation's id.
+    #[arg(long, default_value = "ww-standin")]
+    corp_id: String,
+    /// The app's secret.
+    #[arg(long, default_value = "standin-secret")]
+    secret: String,
+    /// The app's number.
+    #[arg(long, default_value_t = 1_000_002)]
+    agent_id: u64,
+    /// Seconds a token lives.
+    #[arg(long, default_value_t = 7200, value_name = "SECONDS")]
+    token_life: u64,
+    /// Drop in silence what is beyond 30 messages a minute and 1000 an hour to one member, as the real one does.
+    #[arg(long)]
+    member_limits: bool,
+    /// A user who is no member; repeatable.
+    #[arg(long = "invalid", value_name = "USER")]
+    invalid: Vec<String>,
+    /// Print the first N messages in full at the end.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    show: usize,
+}
+
 /// Serves until Ctrl-C.
 pub(crate) async fn run(standin: Standin) -> anyhow::Result<()> {
     match standin {
@@ -100,7 +132,30 @@ pub(crate) async fn run(standin: Standin) -> anyhow::Result<()> {
                 println!("\nPOST {}\n{}", request.path, String::from_utf8_lossy(&request.body));
             }
         }
+        Standin::Wecom(args) => serve_wecom(args).await?,
     }
+    Ok(())
+}
+
+async fn serve_wecom(args: WecomArgs) -> anyhow::Result<()> {
+    let WecomArgs { addr, corp_id, secret, agent_id, token_life, member_limits, invalid, show } = args;
+    let limits = [(Duration::from_secs(60), 30), (Duration::from_secs(3600), 1000)];
+    let options = wecom::Options {
+        addr,
+        apps: vec![App { corp_id, secret, agent_id }],
+        token_life: Duration::from_secs(token_life),
+        member_limits: if member_limits { limits.to_vec() } else { Vec::new() },
+        keep: show,
+    };
+    let server = wecom::start(options).await?;
+    invalid.iter().for_each(|user| server.invalid_user(user));
+    println!("WeCom on {}", server.url());
+    tell_until_stopped(|| server.read(ToString::to_string)).await?;
+    server.read(|received| {
+        for message in &received.first {
+            println!("\n{} to {}\n{}", message.msgtype, message.users.join("|"), message.content);
+        }
+    });
     Ok(())
 }
 

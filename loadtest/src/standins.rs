@@ -2,7 +2,7 @@
 //!
 //! Strict where a real provider is (protocol order, signatures, headers), scriptable where it is moody (refusals,
 //! stalls, dropped connections), and fast enough never to be the bottleneck of a measurement. Whole-system tests and
-//! the load generator use the same ones. Nothing here knows Herald: they speak SMTP and HTTP only.
+//! the load generator use the same ones. Nothing here knows Herald: they speak their protocols only.
 //!
 //! Each is started with `start(options)`, changed while it runs through its handle, waited for with `wait_for`
 //! (a condition, never a sleep), and stops when the handle is dropped.
@@ -11,6 +11,7 @@ pub mod identity;
 pub mod smtp;
 mod watched;
 pub mod webhook;
+pub mod wecom;
 
 use std::time::Instant;
 

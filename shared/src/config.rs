@@ -186,6 +186,10 @@ pub struct Timings {
     pub lease: Duration,
     /// `HERALD_VISIBILITY_MS` (10,000): a published pointer not claimed by then counts as lost; doubles each time.
     pub visibility: Duration,
+    /// `HERALD_PROBE_MS` (15,000): the first wait before an account that failed is tried again; doubles each time in a row.
+    pub probe: Duration,
+    /// `HERALD_PAUSE_CAP_MS` (3,600,000): no pause a provider asks for is longer; then it is asked again.
+    pub longest_pause: Duration,
 }
 
 impl Timings {
@@ -206,6 +210,8 @@ impl Timings {
             unknown_grace: env.millis_or("HERALD_UNKNOWN_GRACE_MS", ten),
             lease: env.millis_or("HERALD_LEASE_MS", ten),
             visibility: env.millis_or("HERALD_VISIBILITY_MS", ten),
+            probe: env.millis_or("HERALD_PROBE_MS", Duration::from_secs(15)),
+            longest_pause: env.millis_or("HERALD_PAUSE_CAP_MS", Duration::from_secs(3600)),
         };
         if timings.lease < Duration::from_secs(1) {
             env.problem("HERALD_LEASE_MS must be at least 1000: a worker beats every fifth of it".to_owned());

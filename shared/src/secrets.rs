@@ -1,5 +1,7 @@
 //! Secrets at rest: sealed under a versioned master key (ChaCha20-Poly1305), and keyed hashes for API keys.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -23,9 +25,10 @@ pub enum Error {
     Damaged,
 }
 
-/// The master keys: the first seals, all of them open.
+/// The master keys: the first seals, all of them open. Cheap to clone.
+#[derive(Clone)]
 pub struct KeyRing {
-    keys: Vec<(String, LessSafeKey)>,
+    keys: Arc<[(String, LessSafeKey)]>,
     random: SystemRandom,
 }
 
@@ -61,7 +64,7 @@ impl KeyRing {
             let key = UnboundKey::new(&CHACHA20_POLY1305, &bytes).map_err(|_| bad("is not 32 bytes long"))?;
             keys.push((id.to_owned(), LessSafeKey::new(key)));
         }
-        Ok(KeyRing { keys, random: SystemRandom::new() })
+        Ok(KeyRing { keys: keys.into(), random: SystemRandom::new() })
     }
 
     /// A fresh ring's text, for a file only its owner can read.

@@ -8,7 +8,7 @@ use lapin::{BasicProperties, Connection, ConnectionProperties};
 #[must_use]
 pub fn jobs(prefix: &str) -> Vec<String> {
     let of = |channel| ["urgent", "normal", "bulk"].map(|lane| format!("{prefix}.v1.{channel}.{lane}"));
-    ["email", "webhook", "inbox"].into_iter().flat_map(of).collect()
+    ["email", "wecom", "webhook", "inbox"].into_iter().flat_map(of).collect()
 }
 
 /// A connection.

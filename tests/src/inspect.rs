@@ -19,7 +19,10 @@ const INVARIANTS: [&str; 7] = [
 ];
 
 /// Breaches of the invariants in a database at rest.
-pub(crate) async fn database(database: &Database) -> Vec<String> {
+///
+/// # Panics
+/// When it cannot be asked.
+pub async fn database(database: &Database) -> Vec<String> {
     let mut problems = Vec::new();
     for sql in INVARIANTS {
         let what = sql.lines().next().unwrap_or_default().trim_start_matches("-- ");
@@ -30,7 +33,8 @@ pub(crate) async fn database(database: &Database) -> Vec<String> {
 }
 
 /// A process may have 150 MB whatever it is given.
-pub(crate) fn memory(name: &str, peak_mb: u64) -> Option<String> {
+#[must_use]
+pub fn memory(name: &str, peak_mb: u64) -> Option<String> {
     (peak_mb >= 150).then(|| format!("{name} has had {peak_mb} MB of memory"))
 }
 
@@ -49,7 +53,8 @@ pub(crate) fn log(name: &str, text: &str, expected: &[String]) -> Vec<String> {
 }
 
 /// Private words in a text that must have none.
-pub(crate) fn private(place: &str, text: &str) -> Vec<String> {
+#[must_use]
+pub fn private(place: &str, text: &str) -> Vec<String> {
     let leaks = |line: &&str| line.to_lowercase().contains(CANARY) || line.contains("hk_");
     text.lines()
         .filter(leaks)

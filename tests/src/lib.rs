@@ -12,11 +12,11 @@
 pub mod broker;
 pub mod client;
 pub mod database;
-mod inspect;
+pub mod inspect;
 pub mod metrics;
-mod options;
+pub mod options;
 pub mod process;
-mod program;
+pub mod program;
 pub mod servers;
 pub mod system;
 pub mod tenant;

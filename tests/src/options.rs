@@ -4,7 +4,7 @@ use crate::Servers;
 use crate::system::MASTER_KEY;
 
 /// The profile of all tests: timings short enough to wait for, long enough for a busy machine.
-pub(crate) const PROFILE: [(&str, &str); 11] = [
+pub const PROFILE: [(&str, &str); 13] = [
     ("HERALD_LOG_FORMAT", "json"),
     ("HERALD_ALLOW_NETS", "127.0.0.0/8"),
     ("HERALD_DRAIN_SECONDS", "10"),
@@ -14,6 +14,8 @@ pub(crate) const PROFILE: [(&str, &str); 11] = [
     ("HERALD_UNKNOWN_GRACE_MS", "500"),
     ("HERALD_LEASE_MS", "5000"),
     ("HERALD_VISIBILITY_MS", "2000"),
+    ("HERALD_PROBE_MS", "500"),
+    ("HERALD_PAUSE_CAP_MS", "4000"),
     ("HERALD_MASTER_KEY", MASTER_KEY),
     ("RUST_BACKTRACE", "1"),
 ];

@@ -22,11 +22,15 @@ pub struct Process {
 }
 
 /// How to start a program.
-pub(crate) struct Launch<'a> {
-    pub(crate) program: &'static str,
-    pub(crate) name: String,
-    pub(crate) folder: &'a Path,
-    pub(crate) env: &'a [(String, String)],
+pub struct Launch<'a> {
+    /// `herald-api`, `herald-dispatcher` or `herald-worker`.
+    pub program: &'static str,
+    /// Its name in this test, which is that of its log.
+    pub name: String,
+    /// Where its log goes and where it runs.
+    pub folder: &'a Path,
+    /// Its settings.
+    pub env: &'a [(String, String)],
 }
 
 /// Runs one of our programs to its end, with this environment and nothing else of Herald's.
@@ -66,12 +70,21 @@ impl Process {
     /// # Panics
     /// When it cannot be started.
     pub(crate) fn start(launch: &Launch<'_>) -> Process {
+        Process::start_build(&program::path(launch.program), launch)
+    }
+
+    /// The same with the program of a given build.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_build(program: &Path, launch: &Launch<'_>) -> Process {
         let log = launch.folder.join(format!("{}.log", launch.name));
         let skip = std::fs::read(&log).map_or(0, |text| text.len());
         let output = File::options().create(true).append(true).open(&log).expect("a log file can be made");
         let errors = output.try_clone().expect("a file can be shared");
         let mut command = clean(Command::new("setpriv"));
-        command.args(["--pdeathsig", "KILL", "--"]).arg(program::path(launch.program));
+        command.args(["--pdeathsig", "KILL", "--"]).arg(program);
         command.envs(launch.env.iter().map(|(name, value)| (name, value))).current_dir(launch.folder);
         command.stdin(Stdio::null()).stdout(output).stderr(errors);
         let child = command.spawn().expect("setpriv (of util-linux) can be run");

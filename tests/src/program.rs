@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 
 /// A program of this build. `make test` builds the programs before the tests; cargo alone would not.
-pub(crate) fn path(name: &str) -> PathBuf {
+///
+/// # Panics
+/// When it is not built.
+#[must_use]
+pub fn path(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("the system knows which program runs");
     // target/<profile>/deps/it-<hash> -> target/<profile>/<name>
     let folder = own.ancestors().nth(2).expect("a test program lies in target/<profile>/deps");

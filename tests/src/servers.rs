@@ -56,6 +56,12 @@ impl Servers {
         (servers, turn)
     }
 
+    /// Where these servers' data is, if they are ours to break.
+    #[must_use]
+    pub fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
+    }
+
     /// Gives a command of `deploy/servers`, such as `["restart-postgres", "--immediate"]`; returns when it is done.
     ///
     /// # Panics
@@ -66,6 +72,20 @@ impl Servers {
         arguments.extend(words[1..].iter().map(ToString::to_string));
         run_cli(&arguments)
     }
+}
+
+/// Runs `rabbitmqctl` or `psql` on the servers in a directory, as `deploy/servers` does; what it printed.
+///
+/// # Errors
+/// Its words when it fails.
+pub fn tool(directory: &Path, words: &[&str]) -> anyhow::Result<String> {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/servers");
+    let mut command = Command::new(program);
+    let output = command.arg(words[0]).arg(directory).args(&words[1..]).output()?;
+    let [out, err] =
+        [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    anyhow::ensure!(output.status.success(), "deploy/servers {words:?}: {out}{err}");
+    Ok(out)
 }
 
 fn start_own() -> Servers {

@@ -6,9 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use herald_channels::{Deps, Driver, Spec};
-use herald_shared::db::{Pool, worker};
+use herald_shared::db::{Pool, pace, worker};
+use herald_shared::domain::limits::Limits;
 use herald_shared::secrets::KeyRing;
 use tokio::sync::Semaphore;
+
+use crate::health::Tally;
+use crate::limiter::Limiter;
 
 /// How long a loaded account is used before a look whether it changed. A claim that names another version looks at once.
 const FRESH: Duration = Duration::from_secs(5);
@@ -23,6 +27,10 @@ pub(crate) struct Open {
     pub(crate) driver: Arc<dyn Driver>,
     /// Calls it may have at once in this worker.
     pub(crate) capacity: Arc<Semaphore>,
+    /// When its calls may start.
+    pub(crate) limiter: Arc<Limiter>,
+    /// How its calls went since the fleet was last told.
+    pub(crate) tally: Arc<Tally>,
     /// It was out of use when loaded: the first success tells that it works again.
     pub(crate) down: AtomicBool,
     loaded: Instant,
@@ -64,6 +72,9 @@ impl Accounts {
             return Ok(None);
         };
         let same = known.filter(|open| open.version == row.version);
+        if same.is_none() && Limits::read(&row.limits).is_paced() {
+            pace::open(&pool.get().await?, id).await?;
+        }
         let fresh = match self.build(id, row, ring, same.as_deref()) {
             Ok(open) => Arc::new(open),
             Err(problem) => {
@@ -84,6 +95,11 @@ impl Accounts {
         open.get(&id).filter(|open| open.loaded.elapsed() < FRESH).cloned()
     }
 
+    /// Every account in use.
+    pub(crate) fn all(&self) -> Vec<Arc<Open>> {
+        self.open.lock().expect("nothing panics while it is held").values().cloned().collect()
+    }
+
     /// Drops what is known about an account; the next use loads it.
     pub(crate) fn forget(&self, id: i64) {
         self.open.lock().expect("nothing panics while it is held").remove(&id);
@@ -100,7 +116,8 @@ impl Accounts {
         let (version, down, loaded) = (row.version, AtomicBool::new(row.down), Instant::now());
         if let Some(open) = same {
             let (spec, driver, capacity) = (open.spec, open.driver.clone(), open.capacity.clone());
-            return Ok(Open { id, version, spec, driver, capacity, down, loaded });
+            let (limiter, tally) = (open.limiter.clone(), open.tally.clone());
+            return Ok(Open { id, version, spec, driver, capacity, limiter, tally, down, loaded });
         }
         let provider = herald_channels::provider(&row.provider)
             .ok_or_else(|| format!("this build has no provider \"{}\"", row.provider))?;
@@ -113,10 +130,11 @@ impl Accounts {
             }
             None => serde_json::Value::Null,
         };
-        let concurrency = row.limits.get("concurrency").and_then(serde_json::Value::as_u64);
-        let concurrency = concurrency.and_then(|n| u32::try_from(n).ok()).filter(|&n| n > 0);
+        let limits = Limits::read(&row.limits);
+        let concurrency = limits.concurrency;
         let account = herald_channels::Account {
             id,
+            version,
             tenant_id: row.tenant_id,
             name: row.name,
             settings: row.settings,
@@ -126,7 +144,8 @@ impl Accounts {
         let driver = provider.open(account, &self.deps).map_err(|problem| problem.detail)?;
         let calls = concurrency.unwrap_or(spec.concurrency);
         let capacity = Arc::new(Semaphore::new(calls as usize));
-        Ok(Open { id, version, spec, driver, capacity, down, loaded })
+        let limiter = Arc::new(Limiter::new(id, limits, calls));
+        Ok(Open { id, version, spec, driver, capacity, limiter, tally: Arc::default(), down, loaded })
     }
 }
 

@@ -12,9 +12,10 @@ use std::time::Duration;
 use herald_shared::batch::{Batcher, batcher};
 use herald_shared::db::claim::{self, Claimed, Mark, Want};
 use herald_shared::db::settle::{self, Done, Release};
-use herald_shared::db::{Error, Pool};
+use herald_shared::db::{self, ANSWER, Error, Pool};
 use herald_shared::reconnect::Delays;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::timeout;
 
 use crate::Shared;
 
@@ -83,7 +84,9 @@ impl Parts {
             lease.alive().await;
             let client = self.pool.get().await?;
             let again = self.uncertain.load(Ordering::Acquire);
-            claim::claim(&client, lease.incarnation(), BACKSTOP, &wants, again).await
+            let claim = claim::claim(&client, lease.incarnation(), BACKSTOP, &wants, again);
+            let answer = timeout(ANSWER, claim).await;
+            db::answered(client, answer)
         };
         let claimed = match self.until_available("claim", &attempt).await {
             Some(Ok(claimed)) => claimed,
@@ -115,8 +118,10 @@ impl Parts {
         let marks: Vec<Mark> = records.iter().flat_map(|record| record.marks.iter().cloned()).collect();
         let attempt = || async {
             let mut client = self.pool.get().await?;
-            settle::settle_and_mark(&mut client, &done, &releases, self.shared.lease.incarnation(), &marks)
-                .await
+            let run = self.shared.lease.incarnation();
+            let settle = settle::settle_and_mark(&mut client, &done, &releases, run, &marks);
+            let answer = timeout(ANSWER, settle).await;
+            db::answered(client, answer)
         };
         match self.until_available("record", &attempt).await {
             Some(Ok((settled, marked))) => {
@@ -152,16 +157,31 @@ impl Parts {
     async fn late(&self, done: &Done) {
         let attempt = || async {
             let mut client = self.pool.get().await?;
-            settle::late(&mut client, done).await
+            let answer = timeout(ANSWER, settle::late(&mut client, done)).await;
+            db::answered(client, answer)
         };
-        if let Some(Ok(false)) = self.until_available("record a late outcome", &attempt).await {
-            self.shared.metrics.duplicates.inc();
-            tracing::warn!(
-                plan = done.plan_id,
-                no = done.lo,
-                number = done.number,
-                "a message given up as unknown had gone out: it goes out twice"
-            );
+        let (plan, no, number) = (done.plan_id, done.lo, done.number);
+        match self.until_available("record a late outcome", &attempt).await {
+            Some(Ok(false)) => {
+                self.shared.metrics.duplicates.inc();
+                tracing::warn!(
+                    plan,
+                    no,
+                    number,
+                    "a message given up as unknown had gone out: it goes out twice"
+                );
+            }
+            Some(Err(error)) => {
+                let error = error.chain();
+                tracing::error!(
+                    plan,
+                    no,
+                    number,
+                    error,
+                    "a late outcome cannot be recorded: it stays unknown"
+                );
+            }
+            Some(Ok(true)) | None => {}
         }
     }
 

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use herald_channels::{Call, Target};
 use herald_shared::db::claim::Member;
-use herald_shared::domain::{Class, Reason};
+use herald_shared::domain::{Class, Lane, Reason};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Shared;
 use crate::accounts::Open;
+use crate::gate::CallGate;
 use crate::outcome::{Ended, failed};
 
 /// A call with what is measured about it.
@@ -18,10 +19,16 @@ pub(crate) struct Prepared {
     pub(crate) nos: Vec<i32>,
     /// What to send, or why it cannot be rendered.
     pub(crate) call: Result<Call, String>,
-    /// For the metrics.
-    pub(crate) lane: &'static str,
+    /// Its lane.
+    pub(crate) lane: Lane,
     /// Since when it was due, on the first attempt.
     pub(crate) first: Option<jiff::Timestamp>,
+}
+
+/// What a call needs to be made: one of the calls at once, and a place on the way to a slot.
+pub(crate) struct Permit {
+    pub(crate) call: OwnedSemaphorePermit,
+    pub(crate) place: OwnedSemaphorePermit,
 }
 
 /// Makes one call. The permit goes along until its outcome is recorded.
@@ -29,25 +36,32 @@ pub(crate) async fn make(
     shared: Arc<Shared>,
     account: Arc<Open>,
     prepared: Prepared,
-    permit: OwnedSemaphorePermit,
+    permit: Permit,
 ) -> Ended {
+    let Permit { call: permit, place } = permit;
     let Prepared { nos, call, lane, first } = prepared;
     let call = match call {
         Ok(call) => call,
         Err(problem) => {
             let verdict = failed(Class::PermanentRequest, Reason::Rejected, "template", &problem);
-            return Ended { nos, verdict, permit };
+            return Ended { nos, verdict, permit, held_back: Duration::ZERO };
         }
     };
     let spec = account.spec;
     if let Some(due) = first {
         let waited = jiff::Timestamp::now().duration_since(due).as_secs_f64().max(0.0);
-        shared.metrics.accept_to_send.with_label_values(&[spec.channel.as_str(), lane]).observe(waited);
+        shared
+            .metrics
+            .accept_to_send
+            .with_label_values(&[spec.channel.as_str(), lane.as_str()])
+            .observe(waited);
     }
     let started = Instant::now();
     // Drivers keep their deadline themselves; this is the bound on a defect in one.
     let limit = spec.deadline + Duration::from_secs(5);
-    let verdict = tokio::time::timeout(limit, account.driver.send(&call, shared.lease.as_ref())).await;
+    let gate = CallGate::new(shared.clone(), account.clone(), lane, nos.len(), place);
+    let verdict = tokio::time::timeout(limit, account.driver.send(&call, &gate)).await;
+    let took = gate.since_entered().unwrap_or_else(|| started.elapsed());
     let seconds = started.elapsed().as_secs_f64();
     shared
         .metrics
@@ -57,7 +71,8 @@ pub(crate) async fn make(
     let verdict = verdict.unwrap_or_else(|_| {
         failed(Class::Unknown, Reason::Timeout, "timeout", "the call did not end within its deadline")
     });
-    Ended { nos, verdict, permit }
+    account.tally.add(&verdict, took);
+    Ended { nos, verdict, permit, held_back: gate.wait() }
 }
 
 pub(crate) fn target(member: Member) -> Target {

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use herald_channels::Gate;
-use herald_shared::db::{Error, Pool, incarnation};
+use herald_shared::db::{self, Client, Error, Pool, incarnation};
 use herald_shared::ops::Check;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// A run as dispatchers know it.
@@ -77,11 +78,8 @@ pub(crate) async fn run(lease: Arc<Lease>, pool: Pool, drained: CancellationToke
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! { () = drained.cancelled() => break, _ = tick.tick() => {} }
-        let deadline = lease.length / 4;
-        match tokio::time::timeout(deadline, beat_once(&lease, &pool)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(error = error.chain(), "a beat did not reach the database"),
-            Err(_) => tracing::warn!(?deadline, "a beat did not reach the database in time"),
+        if let Err(error) = beat_once(&lease, &pool).await {
+            tracing::warn!(error = error.chain(), "a beat did not reach the database");
         }
     }
     end(&lease, &pool).await;
@@ -89,10 +87,17 @@ pub(crate) async fn run(lease: Arc<Lease>, pool: Pool, drained: CancellationToke
 }
 
 async fn beat_once(lease: &Lease, pool: &Pool) -> Result<(), Error> {
+    let limit = lease.length / 4;
     let sent = Instant::now();
-    let client = pool.get().await?;
+    let client = timeout(limit, pool.get()).await.map_err(|_| Error::Deadline)??;
+    // A connection that has fallen silent is thrown away: the next beat must not wait on it again.
+    let answer = timeout(limit, beat_with(lease, &client, sent)).await;
+    db::answered(client, answer)
+}
+
+async fn beat_with(lease: &Lease, client: &Client, sent: Instant) -> Result<(), Error> {
     let id = lease.incarnation();
-    if id != 0 && incarnation::beat(&client, id).await? {
+    if id != 0 && incarnation::beat(client, id).await? {
         lease.beat(Some(sent));
         return Ok(());
     }
@@ -103,7 +108,7 @@ async fn beat_once(lease: &Lease, pool: &Pool) -> Result<(), Error> {
             "this run was declared dead (frozen, or cut off from the database): starting a new one"
         );
     }
-    let id = incarnation::begin(&client).await?;
+    let id = incarnation::begin(client).await?;
     lease.incarnation.store(id, Ordering::Release);
     lease.beat(Some(sent));
     tracing::info!(incarnation = id, "this run may claim jobs");

@@ -9,20 +9,24 @@ mod accounts;
 mod batches;
 mod call;
 mod config;
+mod gate;
 mod health;
 mod intake;
 mod lease;
+mod limiter;
 mod messages;
 mod metrics;
 mod outcome;
 mod runner;
+mod watch;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use herald_channels::{Deps, NetPolicy};
+use herald_channels::{Deps, FleetTokens, NetPolicy};
 use herald_shared::amqp::{self, Topology};
 use herald_shared::db::{self, Hot, Pool, PoolSize};
+use herald_shared::domain::Lane;
 use herald_shared::lifecycle::Process;
 use herald_shared::ops::{self, Ops};
 use tokio::net::TcpListener;
@@ -33,8 +37,10 @@ use accounts::Accounts;
 use batches::Batches;
 pub use config::{Config, Flags};
 use lease::Lease;
+use limiter::Pools;
 use messages::Messages;
 use metrics::Metrics;
+use watch::Watch;
 
 /// What every lane of this worker shares.
 pub(crate) struct Shared {
@@ -43,6 +49,10 @@ pub(crate) struct Shared {
     pub(crate) messages: Messages,
     pub(crate) lease: Arc<Lease>,
     pub(crate) metrics: Metrics,
+    /// Connections to ask for an account's pace.
+    pub(crate) pace: Pools,
+    /// How accounts are, as the fleet knows it.
+    pub(crate) watch: Watch,
     /// Jobs in work here: a second pointer to one of them is dropped.
     pub(crate) running: Mutex<HashSet<i64>>,
     pub(crate) stop: CancellationToken,
@@ -51,6 +61,7 @@ pub(crate) struct Shared {
 /// One lane: its own connections and batches, so that urgent work never waits behind bulk.
 pub(crate) struct LaneContext {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) lane: Lane,
     pub(crate) pool: Pool,
     pub(crate) batches: Batches,
 }
@@ -86,10 +97,22 @@ impl Worker {
         let (url, topology) =
             (self.config.common.amqp_url.clone(), Topology::new(&self.config.common.queue_prefix));
         let net = Arc::new(NetPolicy::new(self.config.common.allow_nets.clone()));
-        let accounts = Accounts::new(Deps { pool: self.pool.clone(), net });
+        let ring = self.config.common.master_key.clone();
+        let tokens = Arc::new(FleetTokens::new(self.pool.clone(), ring));
+        let accounts = Accounts::new(Deps { pool: self.pool.clone(), net, tokens });
         let (lanes, prefetch) = (self.config.lanes.clone(), self.config.prefetch);
+        let url_of_database = &self.config.common.database_url;
+        let unsynced = |size| {
+            let pool = db::connect(url_of_database, PoolSize(size), Hot::Unsynced);
+            pool.expect("the same URL made a pool before")
+        };
+        // Beats have a connection of their own: they must not queue behind an account's statements.
+        let (beats, looks) = (unsynced(1), unsynced(1));
+        let pace = Pools { unsynced: unsynced(3), synced: self.pool.clone() };
         let shared = Arc::new(Shared {
             accounts,
+            pace,
+            watch: Watch::default(),
             messages: Messages::default(),
             lease: lease.clone(),
             metrics,
@@ -103,7 +126,7 @@ impl Worker {
         let ops = self.ops.check("lease", ops::Needed::Required, lease.check());
         process.spawn("ops", ops::serve(self.listener, ops.router(), stop.clone()));
         for lane in lanes {
-            let context = lane_context(process, &shared);
+            let context = lane_context(process, &shared, lane);
             for &channel in &shared.config.channels {
                 let (sink, messages) = mpsc::channel(prefetch.into());
                 let queue = topology.jobs(channel, lane);
@@ -120,19 +143,18 @@ impl Worker {
                 process.spawn("intake", intake::run(context.clone(), messages, guard.clone()));
             }
         }
-        // A connection of its own: beats must not queue behind an account's statements.
-        let url = &shared.config.common.database_url;
-        let beats = db::connect(url, PoolSize(1), Hot::Yes).expect("the same URL made a pool before");
+        process.spawn("watch", watch::run(shared.clone(), looks.clone(), drained.clone()));
+        process.spawn("health", health::run(shared, looks, drained.clone()));
         process.spawn("lease", lease::run(lease, beats, drained));
     }
 }
 
-fn lane_context(process: &mut Process, shared: &Arc<Shared>) -> Arc<LaneContext> {
+fn lane_context(process: &mut Process, shared: &Arc<Shared>, lane: Lane) -> Arc<LaneContext> {
     let url = &shared.config.common.database_url;
     let pool = db::connect(url, PoolSize(6), Hot::Keyed).expect("the same URL made a pool before");
     let (batches, tasks) = Batches::new(pool.clone(), shared.clone());
     for (name, task) in tasks {
         process.spawn(name, task);
     }
-    Arc::new(LaneContext { shared: shared.clone(), pool, batches })
+    Arc::new(LaneContext { shared: shared.clone(), lane, pool, batches })
 }

@@ -25,81 +25,92 @@ pub(crate) struct Metrics {
     pub(crate) parked: IntCounter,
     /// Accounts taken out of use.
     pub(crate) accounts_down: IntCounterVec,
+    /// Pauses asked for.
+    pub(crate) throttled: IntCounterVec,
 }
 
 impl Metrics {
     /// Registers everything, once per process.
     pub(crate) fn register(registry: &Registry) -> Self {
-        let metrics = Metrics {
+        Metrics {
             deliveries: counters(
+                registry,
                 "herald_deliveries_total",
                 "Deliveries that reached a final state.",
                 &["channel", "provider", "status"],
             ),
             attempts: counters(
+                registry,
                 "herald_attempts_total",
                 "Provider calls by outcome.",
                 &["channel", "provider", "outcome"],
             ),
             attempt_seconds: seconds(
+                registry,
                 "herald_attempt_duration_seconds",
                 "Time a provider call took.",
                 &["channel", "provider"],
             ),
             accept_to_send: seconds(
+                registry,
                 "herald_accept_to_send_seconds",
                 "Time from acceptance (or send_at) to the first call.",
                 &["channel", "lane"],
             ),
             rate_wait: seconds(
+                registry,
                 "herald_rate_wait_seconds",
                 "Time a job waited for an account's capacity.",
                 &["channel"],
             ),
             retries: counters(
+                registry,
                 "herald_retries_total",
                 "Retries scheduled, by error class.",
                 &["channel", "class"],
             ),
             duplicates: counter(
+                registry,
                 "herald_duplicates_total",
                 "Messages known to have gone out twice after an unknown outcome.",
             ),
-            parked: counter("herald_parked_messages_total", "Queue messages that could not be decoded."),
+            parked: counter(
+                registry,
+                "herald_parked_messages_total",
+                "Queue messages that could not be decoded.",
+            ),
             accounts_down: counters(
+                registry,
                 "herald_accounts_down_total",
                 "Accounts taken out of use after an account error.",
                 &["channel", "provider"],
             ),
-        };
-        let all: [Box<dyn Collector>; 9] = [
-            Box::new(metrics.deliveries.clone()),
-            Box::new(metrics.attempts.clone()),
-            Box::new(metrics.attempt_seconds.clone()),
-            Box::new(metrics.accept_to_send.clone()),
-            Box::new(metrics.rate_wait.clone()),
-            Box::new(metrics.retries.clone()),
-            Box::new(metrics.duplicates.clone()),
-            Box::new(metrics.parked.clone()),
-            Box::new(metrics.accounts_down.clone()),
-        ];
-        for collector in all {
-            registry.register(collector).expect("every name is registered once");
+            throttled: counters(
+                registry,
+                "herald_throttled_total",
+                "Calls answered with a request to slow down.",
+                &["channel", "provider"],
+            ),
         }
-        metrics
     }
 }
 
-fn counter(name: &str, help: &str) -> IntCounter {
-    IntCounter::new(name, help).expect("fixed names are valid")
+fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> C {
+    registry.register(Box::new(collector.clone())).expect("every name is registered once");
+    collector
 }
 
-fn counters(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-    IntCounterVec::new(Opts::new(name, help), labels).expect("fixed names are valid")
+fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
+    registered(registry, IntCounter::new(name, help).expect("fixed names are valid"))
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    registered(registry, IntCounterVec::new(Opts::new(name, help), labels).expect("fixed names are valid"))
 }
 
 /// From half a millisecond to half an hour in steps of two.
-fn seconds(name: &str, help: &str, labels: &[&str]) -> HistogramVec {
+fn seconds(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> HistogramVec {
     let buckets = exponential_buckets(0.0005, 2.0, 22).expect("fixed buckets are valid");
-    HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets), labels).expect("fixed names are valid")
+    let options = HistogramOpts::new(name, help).buckets(buckets);
+    registered(registry, HistogramVec::new(options, labels).expect("fixed names are valid"))
 }

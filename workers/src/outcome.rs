@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use herald_shared::config::Timings;
 use herald_shared::db::claim::Claimed;
-use herald_shared::db::settle::Done;
-use herald_shared::domain::settle::{Fate, fate, outcome_of};
+use herald_shared::db::settle::{Done, LeftOut};
+use herald_shared::domain::settle::{Fate, fate, fate_of_exception, outcome_of, outcome_of_exception};
 use herald_shared::domain::{Class, Failure, Reason, Verdict};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -19,6 +19,8 @@ pub(crate) struct Ended {
     pub(crate) verdict: Verdict,
     /// Its place among the account's calls, kept until the outcome is recorded.
     pub(crate) permit: OwnedSemaphorePermit,
+    /// How long a call that was not let through is to wait.
+    pub(crate) held_back: Duration,
 }
 
 /// What the rules make of a call.
@@ -42,7 +44,7 @@ pub(crate) fn judge(
     let (backoff, grace) = (&timings.backoff, timings.unknown_grace);
     let fate = fate(&ended.verdict, claimed.attempt, claimed.on_unknown, backoff, grace, roll);
     let (code, detail, provider_ref) = match &ended.verdict {
-        Verdict::Sent { provider_ref } => (None, None, provider_ref.as_deref().map(storable)),
+        Verdict::Sent { provider_ref, .. } => (None, None, provider_ref.as_deref().map(storable)),
         Verdict::Failed(failure) => (Some(storable(&failure.code)), Some(storable(&failure.detail)), None),
         Verdict::NotStarted => (None, None, None),
     };
@@ -68,12 +70,33 @@ pub(crate) fn judge(
         width: ended.nos.len(),
         provider,
         class: class_of(&ended.verdict),
+        except: left_out(claimed, ended, timings, roll),
     };
     let put_back = match fate {
-        Fate::PutBack(delay) => Some(delay),
+        Fate::PutBack(delay) => Some(delay.max(ended.held_back)),
         Fate::Retry(_) | Fate::Final(..) => None,
     };
     Judged { done, put_back, account_fault }
+}
+
+/// Whom a sent call left out, each once. What a driver says of others than the call's members is not believed.
+fn left_out(claimed: &Claimed, ended: &Ended, timings: &Timings, roll: f64) -> Vec<LeftOut> {
+    let Verdict::Sent { except, .. } = &ended.verdict else { return Vec::new() };
+    let mut all: Vec<LeftOut> = except
+        .iter()
+        .filter(|exception| ended.nos.binary_search(&exception.no).is_ok())
+        .map(|exception| LeftOut {
+            no: exception.no,
+            outcome: outcome_of_exception(&exception.failure),
+            code: storable(&exception.failure.code),
+            detail: storable(&exception.failure.detail),
+            fate: fate_of_exception(&exception.failure, claimed.attempt, &timings.backoff, roll),
+            class: exception.failure.class,
+        })
+        .collect();
+    all.sort_by_key(|out| out.no);
+    all.dedup_by_key(|out| out.no);
+    all
 }
 
 /// A provider's words as they can be stored: PostgreSQL takes no NUL, and what a provider says must never keep an outcome from
@@ -103,33 +126,34 @@ fn class_of(verdict: &Verdict) -> Option<Class> {
 /// Moves the counters; called after the commit.
 pub(crate) fn count<'a>(shared: &Shared, done: impl Iterator<Item = &'a Done>) {
     for call in done {
-        let channel = call.slot.channel();
-        let provider = call.provider;
-        let width = u64::try_from(call.width).unwrap_or(0);
-        match call.fate {
-            Fate::Final(status, _) => {
-                shared
-                    .metrics
-                    .deliveries
-                    .with_label_values(&[channel.as_str(), provider, status.as_str()])
-                    .inc_by(width);
-            }
-            Fate::Retry(_) | Fate::PutBack(_) => {
-                if let Some(class) = call.class {
-                    shared
-                        .metrics
-                        .retries
-                        .with_label_values(&[channel.as_str(), class.as_str()])
-                        .inc_by(width);
-                }
-            }
+        let out = call.except.len();
+        count_fate(shared, call, call.fate, call.class, call.width.saturating_sub(out));
+        for member in &call.except {
+            count_fate(shared, call, member.fate, Some(member.class), 1);
         }
         let outcome = match (call.outcome, call.class) {
             (Some(outcome), _) => outcome.as_str(),
             (None, Some(class)) => class.as_str(),
             (None, None) => continue,
         };
-        shared.metrics.attempts.with_label_values(&[channel.as_str(), provider, outcome]).inc();
+        let labels = [call.slot.channel().as_str(), call.provider, outcome];
+        shared.metrics.attempts.with_label_values(&labels).inc();
+    }
+}
+
+fn count_fate(shared: &Shared, call: &Done, fate: Fate, class: Option<Class>, width: usize) {
+    let channel = call.slot.channel().as_str();
+    let width = u64::try_from(width).unwrap_or(0);
+    match fate {
+        Fate::Final(status, _) => {
+            let labels = [channel, call.provider, status.as_str()];
+            shared.metrics.deliveries.with_label_values(&labels).inc_by(width);
+        }
+        Fate::Retry(_) | Fate::PutBack(_) => {
+            if let Some(class) = class {
+                shared.metrics.retries.with_label_values(&[channel, class.as_str()]).inc_by(width);
+            }
+        }
     }
 }
 

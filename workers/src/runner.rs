@@ -7,23 +7,27 @@ use herald_channels::{Call, Message};
 use herald_shared::db::claim::{Claimed, Mark, Member, Want};
 use herald_shared::db::settle::Release;
 use herald_shared::db::worker;
-use herald_shared::domain::Verdict;
 use herald_shared::domain::pointer::Pointer;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use herald_shared::domain::{Class, Verdict};
+use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument as _;
 
 use crate::LaneContext;
 use crate::accounts::Open;
 use crate::batches::Record;
-use crate::call::{Prepared, make, target};
-use crate::health::{account_down, account_up};
+use crate::call::{Permit, Prepared, make, target};
+use crate::health::{account_down, account_up, throttled};
 use crate::outcome::{Ended, Judged, judge};
 
 /// Longest wait for an account's capacity while holding only the pointer; then the job goes back.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a job waits that found no capacity.
 const CROWDED: Duration = Duration::from_millis(500);
+/// The same for the rest of a job whose account has no place just now.
+const PACED: Duration = Duration::from_millis(100);
+/// Between two calls of a worker to an account that is out of use.
+const PROBE: Duration = Duration::from_secs(5);
 
 /// Carries one job as far as it goes. `false`: something was not recorded, so its pointer must not be acked.
 pub(crate) async fn run(context: &Arc<LaneContext>, pointer: Pointer) -> bool {
@@ -39,11 +43,18 @@ pub(crate) async fn run(context: &Arc<LaneContext>, pointer: Pointer) -> bool {
                 return true;
             }
         };
-    let Some(permits) = capacity(context, &account, pointer).await else { return true };
+    let permits = match capacity(context, &account, pointer).await {
+        Ok(permits) => permits,
+        Err(wait) => {
+            put_back(context, pointer, wait).await;
+            return true;
+        }
+    };
     let want = Want {
         job: pointer.job,
         calls: i32::try_from(permits.len()).unwrap_or(1),
         batch: i32::try_from(account.spec.batch).unwrap_or(1),
+        personal: i32::try_from(account.spec.personal).unwrap_or(1),
     };
     let Some(mut claimed) = context.batches.claim(want).await else { return true };
     let account = current(context, account, &claimed).await;
@@ -55,35 +66,53 @@ pub(crate) async fn run(context: &Arc<LaneContext>, pointer: Pointer) -> bool {
 }
 
 /// Permits for the first calls: at least one, as many as are free up to what the job can use.
+///
+/// # Errors
+/// How long the job is to wait: its account pauses, is out of use, or has no place soon.
 async fn capacity(
     context: &LaneContext,
     account: &Arc<Open>,
     pointer: Pointer,
-) -> Option<Vec<OwnedSemaphorePermit>> {
+) -> Result<Vec<Permit>, Duration> {
     let waited = Instant::now();
-    let first = tokio::time::timeout(PATIENCE, account.capacity.clone().acquire_owned()).await;
+    if let Some(pause) = account.limiter.paused().filter(|pause| *pause > PATIENCE) {
+        return Err(pause);
+    }
+    let batch = i32::try_from(account.spec.batch).unwrap_or(1).max(1);
+    let mut calls = usize::try_from((pointer.units + batch - 1) / batch).unwrap_or(1);
+    if account.limiter.is_open() {
+        // One call tells whether it works again; what it cannot take goes back, for admission to choose another account.
+        if !account.limiter.may_probe(PROBE) {
+            return Err(Duration::ZERO);
+        }
+        calls = 1;
+    }
+    let first = async {
+        let call = account.capacity.clone().acquire_owned().await.expect("it is never closed");
+        Permit { call, place: account.limiter.place(context.lane).await }
+    };
+    let first = tokio::time::timeout(PATIENCE, first).await;
     let channel = account.spec.channel.as_str();
     context.shared.metrics.rate_wait.with_label_values(&[channel]).observe(waited.elapsed().as_secs_f64());
-    let Ok(Ok(first)) = first else {
-        let put_back = async { worker::put_back(&context.pool.get().await?, pointer.job, CROWDED).await };
-        if let Err(error) = put_back.await {
-            tracing::warn!(
-                error = error.chain(),
-                "cannot put a job back: it comes back by its visibility time"
-            );
-        }
-        return None;
-    };
-    let batch = i32::try_from(account.spec.batch).unwrap_or(1).max(1);
-    let calls = usize::try_from((pointer.units + batch - 1) / batch).unwrap_or(1);
-    let mut permits = vec![first];
-    permits.extend(more(account, calls.saturating_sub(1)));
-    Some(permits)
+    let mut permits = vec![first.map_err(|_| CROWDED)?];
+    permits.extend(more(context, account, calls.saturating_sub(1)));
+    Ok(permits)
 }
 
 /// Permits free right now.
-fn more(account: &Arc<Open>, most: usize) -> impl Iterator<Item = OwnedSemaphorePermit> {
-    (0..most).map_while(|_| account.capacity.clone().try_acquire_owned().ok())
+fn more(context: &LaneContext, account: &Arc<Open>, most: usize) -> impl Iterator<Item = Permit> {
+    (0..most).map_while(|_| {
+        let call = account.capacity.clone().try_acquire_owned().ok()?;
+        Some(Permit { call, place: account.limiter.try_place(context.lane)? })
+    })
+}
+
+/// Gives an unclaimed job back. Without a wait its account is at fault: admission chooses again.
+async fn put_back(context: &LaneContext, pointer: Pointer, wait: Duration) {
+    let put_back = async { worker::put_back(&context.pool.get().await?, pointer.job, wait).await };
+    if let Err(error) = put_back.await {
+        tracing::warn!(error = error.chain(), "cannot put a job back: it comes back by its visibility time");
+    }
 }
 
 /// The account at the version the claim saw.
@@ -145,7 +174,7 @@ impl Job {
     }
 
     /// Calls for everybody, as many at once as the account allows, then the release. `false`: not recorded.
-    async fn work(mut self, permits: Vec<OwnedSemaphorePermit>) -> bool {
+    async fn work(mut self, permits: Vec<Permit>) -> bool {
         // Calls are tasks: they go on while the next ones are being marked.
         let mut calls = JoinSet::new();
         let (mut records, mut recorded) = (Vec::new(), true);
@@ -164,7 +193,7 @@ impl Job {
             while let Some(ended) = calls.try_join_next() {
                 self.judge(ended, &mut record).await;
             }
-            let next = self.next_calls(&mut record);
+            let next = self.next_calls(&mut record, calls.len());
             if next.is_empty() {
                 if calls.is_empty() && records.is_empty() && recorded {
                     record.release = Some(self.release());
@@ -196,22 +225,30 @@ impl Job {
 
     /// The next call's members.
     fn take(&mut self) -> std::iter::Take<&mut std::vec::IntoIter<Member>> {
-        let batch = self.account.spec.batch as usize;
+        let batch = self.claimed.batch;
         self.waiting.by_ref().take(batch)
     }
 
     /// The next calls, in the places of those that ended and whatever else is free now; their marks go into `record`.
     /// None when nobody waits, or nobody may be called any more.
-    fn next_calls(&mut self, record: &mut Record) -> Vec<(Vec<Member>, OwnedSemaphorePermit)> {
+    fn next_calls(&mut self, record: &mut Record, running: usize) -> Vec<(Vec<Member>, Permit)> {
         self.halted |= self.context.shared.stop.is_cancelled();
+        self.heed_account();
         if self.halted || self.waiting.as_slice().is_empty() {
             return Vec::new();
         }
-        let most = self.waiting.as_slice().len().div_ceil(self.account.spec.batch as usize);
+        let most = self.waiting.as_slice().len().div_ceil(self.claimed.batch);
         // What is not needed stays with the record: its calls are not recorded yet.
-        let spare = record.permits.len().saturating_sub(most);
-        let mut permits = record.permits.split_off(spare);
-        permits.extend(more(&self.account, most - permits.len()));
+        let mut permits = Vec::with_capacity(record.permits.len().min(most));
+        while permits.len() < most && !record.permits.is_empty() {
+            let Some(place) = self.account.limiter.try_place(self.context.lane) else { break };
+            permits.extend(record.permits.pop().map(|call| Permit { call, place }));
+        }
+        permits.extend(more(&self.context, &self.account, most - permits.len()));
+        if permits.is_empty() && running == 0 {
+            // Every place is taken by other jobs: this one makes room for them in the broker's queue.
+            (self.halted, self.delay) = (true, self.delay.max(PACED));
+        }
         let (job, token) = (self.claimed.job, self.claimed.token);
         let mut next = Vec::with_capacity(permits.len());
         for permit in permits {
@@ -223,11 +260,7 @@ impl Job {
     }
 
     /// A call ready to go out.
-    fn call(
-        &self,
-        members: Vec<Member>,
-        permit: OwnedSemaphorePermit,
-    ) -> impl Future<Output = Ended> + Send + 'static {
+    fn call(&self, members: Vec<Member>, permit: Permit) -> impl Future<Output = Ended> + Send + 'static {
         let nos = members.iter().map(|m| m.no).collect();
         let (slot, attempt) = (self.claimed.slot, self.claimed.attempt);
         let call = self.message.clone().map(|message| {
@@ -235,7 +268,7 @@ impl Job {
             Call { message, slot, attempt, to }
         });
         let first = (attempt == 1).then_some(self.claimed.message.due_since);
-        let prepared = Prepared { nos, call, lane: self.claimed.lane.as_str(), first };
+        let prepared = Prepared { nos, call, lane: self.claimed.lane, first };
         make(self.context.shared.clone(), self.account.clone(), prepared, permit)
     }
 
@@ -246,12 +279,22 @@ impl Job {
     async fn judge(&mut self, ended: Result<Ended, JoinError>, record: &mut Record) {
         let ended = ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
         let timings = &self.context.shared.config.timings;
-        let Judged { done, put_back, account_fault } =
+        let Judged { done, mut put_back, account_fault } =
             judge(&self.claimed, self.account.spec.provider, &ended, timings, self.roll);
+        if let Verdict::Failed(failure) = &ended.verdict
+            && failure.class == Class::RateLimited
+        {
+            // Spread, so that a paused crowd does not come back in one instant.
+            let pause = throttled(&self.context, &self.account, failure).await;
+            put_back = Some(pause.mul_f64(1.0 + 0.2 * self.roll));
+        }
         if let Some(delay) = put_back {
             self.rest.extend(&ended.nos);
             self.delay = self.delay.max(delay);
             self.halted = true;
+        }
+        if !done.except.is_empty() {
+            tracing::info!(no = ended.nos[0], left_out = done.except.len(), "a call left members out");
         }
         if let Verdict::Failed(failure) = &ended.verdict {
             let (code, class) = (failure.code.as_str(), failure.class.as_str());
@@ -266,6 +309,16 @@ impl Job {
         }
         record.done.push(done);
         record.permits.push(ended.permit);
+    }
+
+    /// An account that pauses or is out of use gets no further call: the rest waits, or goes to another.
+    fn heed_account(&mut self) {
+        if let Some(pause) = self.account.limiter.paused() {
+            (self.halted, self.delay) = (true, self.delay.max(pause));
+        }
+        if self.account.limiter.is_open() {
+            (self.halted, self.drop_account) = (true, true);
+        }
     }
 
     /// The end of the claim: whoever was not called goes back.

@@ -62,7 +62,7 @@ pub(super) fn read(field: &Field<'_>, net: &NetPolicy, problems: &mut Problems) 
 }
 
 /// A key is the person; without one the whole set of addresses is, never one address alone: people share mailboxes.
-fn identity(person: &NewRecipient) -> String {
+pub(super) fn identity(person: &NewRecipient) -> String {
     match &person.key {
         Some(key) => format!("k{key}"),
         None => person.addresses.iter().fold("a".to_owned(), |text, (kind, address)| {
@@ -109,26 +109,10 @@ impl Audience {
 
     /// Finds variables that the message uses and somebody lacks, and values that must not stand in a header.
     pub(super) fn check_variables(&self, message: &Message, problems: &mut Problems) {
-        let used = used(message);
-        let mut gaps = Gaps { message, bearable: HashMap::new() };
+        let mut needs = Needs::of(message);
         for (index, person) in &self.people {
-            let given = person.variables.as_ref();
-            let missing: Vec<&str> = used
-                .iter()
-                .copied()
-                .filter(|name| given.is_none_or(|given| !given.contains_key(*name)))
-                .collect();
-            if !missing.is_empty() && !gaps.are_bearable(&missing, person) {
-                let detail = format!("lacks variables that the content uses: {}", missing.join(", "));
-                problems.add(format!("/recipients/{index}"), detail);
-            }
-            for name in &message.in_subject {
-                if given.and_then(|given| given.get(name)).is_some_and(breaks_lines) {
-                    let detail = format!(
-                        "{name} is used in the subject: it must be one line without control characters"
-                    );
-                    problems.add(format!("/recipients/{index}/variables"), detail);
-                }
+            for (below, detail) in needs.problems(message, person) {
+                problems.add(format!("/recipients/{index}{below}"), detail);
             }
         }
         self.try_first(message, problems);
@@ -145,13 +129,13 @@ impl Audience {
 }
 
 /// Variables the message takes from its recipients.
-fn used(message: &Message) -> Vec<&str> {
-    let names = message.compiled.variables().iter().map(String::as_str);
-    names.filter(|name| *name != "name" && !BUILT_IN.contains(name)).collect()
+fn used(message: &Message) -> Vec<String> {
+    let names = message.compiled.variables().iter();
+    names.filter(|name| *name != "name" && !BUILT_IN.contains(&name.as_str())).cloned().collect()
 }
 
 /// A digest of where a person receives something and of what shows of them in it. A webhook's body has everything.
-fn what_is_read(kind: &str, address: &str, person: &NewRecipient, message: &Message) -> [u8; 32] {
+pub(super) fn what_is_read(kind: &str, address: &str, person: &NewRecipient, message: &Message) -> [u8; 32] {
     let names = message.compiled.variables();
     let whole = kind == Channel::Webhook.address_kind();
     let name = person.name.as_deref().filter(|_| whole || names.contains("name"));
@@ -171,21 +155,50 @@ fn breaks_lines(value: &Value) -> bool {
     }
 }
 
-/// Sets of missing variables that the template copes with (`{{ room | default("-") }}`), found by rendering once per set.
-struct Gaps<'a> {
-    message: &'a Message,
-    bearable: HashMap<Vec<&'a str>, bool>,
+/// What a message needs of everybody who gets it.
+pub(super) struct Needs {
+    used: Vec<String>,
+    /// Sets of missing variables that the template copes with (`{{ room | default("-") }}`) or not, found by rendering once per set.
+    bearable: HashMap<Vec<String>, bool>,
 }
 
-impl<'a> Gaps<'a> {
-    fn are_bearable(&mut self, missing: &[&'a str], person: &NewRecipient) -> bool {
+impl Needs {
+    pub(super) fn of(message: &Message) -> Self {
+        Needs { used: used(message), bearable: HashMap::new() }
+    }
+
+    /// What one person lacks, or has and must not: where below them, and what.
+    pub(super) fn problems(
+        &mut self,
+        message: &Message,
+        person: &NewRecipient,
+    ) -> Vec<(&'static str, String)> {
+        let given = person.variables.as_ref();
+        let lacks = |name: &&String| given.is_none_or(|given| !given.contains_key(*name));
+        let missing: Vec<String> = self.used.iter().filter(lacks).cloned().collect();
+        let mut problems = Vec::new();
+        if !missing.is_empty() && !self.are_bearable(&missing, message, person) {
+            let detail = format!("lacks variables that the content uses: {}", missing.join(", "));
+            problems.push(("", detail));
+        }
+        for name in &message.in_subject {
+            if given.and_then(|given| given.get(name)).is_some_and(breaks_lines) {
+                let detail =
+                    format!("{name} is used in the subject: it must be one line without control characters");
+                problems.push(("/variables", detail));
+            }
+        }
+        problems
+    }
+
+    fn are_bearable(&mut self, missing: &[String], message: &Message, person: &NewRecipient) -> bool {
         if let Some(&known) = self.bearable.get(missing) {
             return known;
         }
         if self.bearable.len() == MAX_GAPS {
             return false;
         }
-        let rendered = self.message.compiled.render(person.name.as_deref(), person.variables.as_ref());
+        let rendered = message.compiled.render(person.name.as_deref(), person.variables.as_ref());
         self.bearable.insert(missing.to_vec(), rendered.is_ok());
         rendered.is_ok()
     }

@@ -30,6 +30,8 @@ const BATCH: usize = 128;
 pub enum Outcome {
     /// Committed.
     Created {
+        /// A draft: nothing goes out yet.
+        held: bool,
         /// `/v1/plans/{id}`.
         location: String,
         /// The plan as JSON.
@@ -158,9 +160,11 @@ impl Writer {
     fn report(&self, accepted: Accepted, plan: &NewPlan, told: Told) -> Outcome {
         match accepted {
             Accepted::Created { wakes } => {
-                self.metrics.accepted(plan.lane);
+                if !plan.held {
+                    self.metrics.accepted(plan.lane);
+                }
                 self.waker.try_wake(wakes);
-                Outcome::Created { location: told.location, body: told.body }
+                Outcome::Created { held: plan.held, location: told.location, body: told.body }
             }
             Accepted::Replayed(stored) => Outcome::Replayed(stored),
             Accepted::KeyReused => Outcome::KeyReused,

@@ -1,7 +1,8 @@
 //! `title` and `content`: what a plan says.
 
-use herald_shared::domain::Content;
+use herald_channels::registry;
 use herald_shared::domain::template::{self, Compiled};
+use herald_shared::domain::{Content, Tier};
 use url::Url;
 
 use crate::json::{Field, Object};
@@ -73,6 +74,15 @@ fn read_link(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
     good.then_some(link)
 }
 
+/// A message read before, as stored with its plan.
+pub(super) fn stored(title: String, content: Content) -> Result<Message, String> {
+    let mut problems = Problems::default();
+    compile(title, content, &mut problems).ok_or_else(|| {
+        let problem = problems.into_list().into_iter().next();
+        problem.map_or_else(String::new, |problem| format!("The plan's content: {}.", problem.detail))
+    })
+}
+
 fn compile(title: String, content: Content, problems: &mut Problems) -> Option<Message> {
     let compiled = match template::compile(&content, &title) {
         Ok(compiled) => compiled,
@@ -91,6 +101,18 @@ fn compile(title: String, content: Content, problems: &mut Problems) -> Option<M
         .map(|compiled| compiled.variables().iter().cloned().collect())
         .unwrap_or_default();
     Some(Message { title, content, compiled, in_subject })
+}
+
+/// Finds channels whose providers cannot carry the message, as far as that can be known before it is rendered for anybody.
+pub(super) fn check_fit(message: &Message, tiers: &[Tier], problems: &mut Problems) {
+    let channels = tiers.iter().flat_map(|tier| &tier.channels);
+    for provider in channels
+        .flat_map(|&channel| registry().iter().filter(move |provider| provider.spec().channel == channel))
+    {
+        if let Err(detail) = provider.check_message(&message.compiled) {
+            problems.add("/content/text", detail);
+        }
+    }
 }
 
 /// Where the part `field` was given: a subject that was not is the title.

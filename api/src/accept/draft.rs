@@ -1,6 +1,7 @@
 //! A plan that is known to be good but has no id yet.
 
 use herald_shared::db::accept::{Idempotency, NewPlan, NewRecipient};
+use herald_shared::db::drafts::never;
 use herald_shared::db::plans::{DeliveryCounts, RecipientCounts, View};
 use herald_shared::domain::ids::PlanRef;
 use herald_shared::domain::{Content, Lane, OnUnknown, PlanStatus, Slot, Tier};
@@ -15,6 +16,8 @@ pub(crate) const ROUTE: &str = "POST /v1/plans";
 /// What the body says, validated.
 #[derive(Debug)]
 pub struct Draft {
+    /// Held back until its owner sends it: what the API calls a draft.
+    pub held: bool,
     /// Its priority.
     pub lane: Lane,
     /// Its rule for unknown outcomes.
@@ -39,7 +42,7 @@ pub struct Draft {
     pub metadata: Option<Value>,
     /// Recipients merged away.
     pub duplicates: i32,
-    /// 1..=10,000 people, each once.
+    /// 1..=10,000 people, each once; nobody yet, perhaps, when held.
     pub recipients: Vec<NewRecipient>,
 }
 
@@ -72,7 +75,7 @@ impl Request {
             route: ROUTE,
             key,
             hash,
-            status: 202,
+            status: if draft.held { 201 } else { 202 },
             location: location.clone(),
             body: body.clone(),
         });
@@ -81,6 +84,7 @@ impl Request {
             id,
             created_at,
             tenant_id: self.tenant_id,
+            held: draft.held,
             lane: draft.lane,
             on_unknown: draft.on_unknown,
             slots,
@@ -109,11 +113,15 @@ fn as_accepted(draft: &Draft, plan: PlanRef, created_at: Timestamp) -> View {
     View {
         plan,
         created_at,
-        status: if due { PlanStatus::Running } else { PlanStatus::Scheduled },
+        status: match (draft.held, due) {
+            (true, _) => PlanStatus::Draft,
+            (false, true) => PlanStatus::Running,
+            (false, false) => PlanStatus::Scheduled,
+        },
         lane: draft.lane,
         on_unknown: draft.on_unknown,
         send_at: draft.send_at,
-        expires_at: draft.expires_at,
+        expires_at: Some(draft.expires_at).filter(|at| *at != never()),
         started_at: None,
         finished_at: None,
         title: draft.title.clone(),

@@ -1,7 +1,7 @@
 //! One entry of `recipients`.
 
 use email_address::{EmailAddress, Options};
-use herald_channels::NetPolicy;
+use herald_channels::{NetPolicy, is_wecom_user_id};
 use herald_shared::db::accept::NewRecipient;
 use herald_shared::domain::Channel;
 use url::Url;
@@ -74,12 +74,24 @@ fn addresses(person: &mut NewRecipient, object: &mut Object<'_>, net: &NetPolicy
     add(Channel::Sms, object.take("phone").and_then(|field| phone(&field, problems)));
     add(Channel::Webhook, object.take("url").and_then(|field| url(&field, net, problems)));
     let Some(mut ids) = object.take("ids").and_then(|field| field.object(problems)) else { return };
-    for channel in
-        [Channel::Wecom, Channel::Dingtalk, Channel::Feishu, Channel::Welink, Channel::Wechat, Channel::Inbox]
-    {
+    add(Channel::Wecom, ids.take(Channel::Wecom.address_kind()).and_then(|field| wecom(&field, problems)));
+    for channel in [Channel::Dingtalk, Channel::Feishu, Channel::Welink, Channel::Wechat, Channel::Inbox] {
         add(channel, ids.take(channel.address_kind()).and_then(|field| field.line(MAX_ID, problems)));
     }
     ids.finish(problems);
+}
+
+/// A WeCom user id; whatever could name more than one person is refused.
+fn wecom(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
+    let text = field.line(MAX_ID, problems)?;
+    let good = is_wecom_user_id(&text);
+    if !good {
+        field.refuse(
+            problems,
+            "is not a WeCom user id: letters, digits and _-@. only, at most 64, a letter or digit first",
+        );
+    }
+    good.then_some(text)
 }
 
 /// An address as mail servers take it, its domain in lower case so that equal ones are seen to be equal.

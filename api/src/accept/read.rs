@@ -1,6 +1,7 @@
 //! From the body of `POST /v1/plans` to a [`Draft`]: pure, all problems at once.
 
 use herald_channels::NetPolicy;
+use herald_shared::db::drafts::never;
 use herald_shared::domain::{Channel, Lane, OnUnknown, Slot, Tier};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -53,16 +54,21 @@ pub fn read(document: &Document<'_>, given: &Given<'_>) -> Result<Draft, Refused
     };
     let message = content::read(&mut plan, &mut problems);
     let steps = steps::read(&mut plan, given.chosen, &mut problems);
-    let audience = plan
-        .require("recipients", &mut problems)
-        .map_or(Audience { people: Vec::new(), duplicates: 0 }, |field| {
-            audience::read(&field, given.net, &mut problems)
-        });
-    let terms = terms(&mut plan, given.now, &mut problems);
+    let is_draft = plan.take("draft").and_then(|field| field.boolean(&mut problems)).unwrap_or(false);
+    // People may come later into a draft.
+    let people = match is_draft {
+        true => plan.take("recipients"),
+        false => plan.require("recipients", &mut problems),
+    };
+    let audience = people.map_or(Audience { people: Vec::new(), duplicates: 0 }, |field| {
+        audience::read(&field, given.net, &mut problems)
+    });
+    let terms = terms(&mut plan, given.now, is_draft, &mut problems);
     not_yet(&mut plan, &mut problems);
     plan.finish(&mut problems);
     if let Some(message) = &message {
         audience.check_variables(message, &mut problems);
+        content::check_fit(message, &steps.tiers, &mut problems);
     }
     match (message, terms) {
         (Some(message), Some(terms)) if problems.is_empty() => {
@@ -74,6 +80,7 @@ pub fn read(document: &Document<'_>, given: &Given<'_>) -> Result<Draft, Refused
 
 /// The fields that are neither words nor people.
 struct Terms {
+    draft: bool,
     lane: Lane,
     on_unknown: OnUnknown,
     send_at: Option<Timestamp>,
@@ -83,7 +90,7 @@ struct Terms {
     metadata: Option<Value>,
 }
 
-fn terms(plan: &mut Object<'_>, now: Timestamp, problems: &mut Problems) -> Option<Terms> {
+fn terms(plan: &mut Object<'_>, now: Timestamp, draft: bool, problems: &mut Problems) -> Option<Terms> {
     let lane = plan
         .take("priority")
         .map_or(Some(Lane::Normal), |field| field.word(&["urgent", "normal", "bulk"], problems));
@@ -98,11 +105,12 @@ fn terms(plan: &mut Object<'_>, now: Timestamp, problems: &mut Problems) -> Opti
         Some(at)
     });
     let start = send_at.map_or(now, |at| at.max(now));
-    let expires_at = expires_at(plan, start, lane.unwrap_or(Lane::Normal), problems);
+    let expires_at = expires_at(plan, start, lane.unwrap_or(Lane::Normal), draft, problems);
     let reference = plan.take("reference").and_then(|field| field.line(MAX_REFERENCE, problems));
     let acknowledgement = plan.take("acknowledgement").and_then(|field| acknowledgement(&field, problems));
     let metadata = plan.take("metadata").and_then(|field| field.free_object(MAX_METADATA, problems));
     Some(Terms {
+        draft,
         lane: lane?,
         on_unknown: on_unknown?,
         send_at,
@@ -118,11 +126,12 @@ fn expires_at(
     plan: &mut Object<'_>,
     start: Timestamp,
     lane: Lane,
+    draft: bool,
     problems: &mut Problems,
 ) -> Option<Timestamp> {
     let Some(field) = plan.take("expires_at") else {
-        let hours = if lane == Lane::Urgent { 24 } else { 72 };
-        let at = start.checked_add(SignedDuration::from_hours(hours)).ok();
+        // Of a draft it is counted when it is sent.
+        let at = if draft { Some(never()) } else { default_expiry(start, lane) };
         if at.is_none() {
             problems.add(plan.pointer("send_at"), "is too far in the future");
         }
@@ -133,6 +142,12 @@ fn expires_at(
         field.refuse(problems, "must be after send_at and in the future");
     }
     Some(at)
+}
+
+/// When a plan that starts at `start` is given up if nothing else was said.
+pub(crate) fn default_expiry(start: Timestamp, lane: Lane) -> Option<Timestamp> {
+    let hours = if lane == Lane::Urgent { 24 } else { 72 };
+    start.checked_add(SignedDuration::from_hours(hours)).ok()
 }
 
 fn acknowledgement(field: &Field<'_>, problems: &mut Problems) -> Option<Value> {
@@ -161,11 +176,6 @@ fn not_yet(plan: &mut Object<'_>, problems: &mut Problems) {
     if let Some(field) = plan.take("policy") {
         field.refuse(problems, "is not supported yet: give channels or one tier");
     }
-    if let Some(field) = plan.take("draft")
-        && field.boolean(problems) == Some(true)
-    {
-        field.refuse(problems, "is not supported yet: send the plan, or leave it out");
-    }
 }
 
 fn draft(message: Message, tiers: Vec<Tier>, chosen: &Chosen, mut audience: Audience, terms: Terms) -> Draft {
@@ -176,6 +186,7 @@ fn draft(message: Message, tiers: Vec<Tier>, chosen: &Chosen, mut audience: Audi
     audience.mark_repetitions(&channels, &message);
     let slot = |channel: &Channel| Some((Slot::new(1, *channel), chosen.account(*channel)?));
     Draft {
+        held: terms.draft,
         lane: terms.lane,
         on_unknown: terms.on_unknown,
         slots: channels.iter().filter_map(slot).collect(),

@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::Method;
+use deadpool_postgres::GenericClient;
 use herald_shared::db::deliveries::{Attempt, Delivery, Place};
+use herald_shared::db::resolve::Target;
 use herald_shared::db::{self, Client};
 use herald_shared::domain::ids::{self, PlanRef, delivery_uuid, recipient_uuid};
 use herald_shared::domain::outcome::Outcome;
@@ -32,7 +34,7 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// A delivery; `A` is the number of attempts in lists, the attempts themselves when looked at alone.
 #[derive(Serialize)]
-struct Item<A> {
+pub(super) struct Item<A> {
     id: Uuid,
     recipient: Uuid,
     channel: Channel,
@@ -48,8 +50,11 @@ struct Item<A> {
     updated_at: Timestamp,
 }
 
+/// A delivery with its attempts.
+pub(super) type Detail = Item<Vec<AttemptItem>>;
+
 #[derive(Serialize)]
-struct AttemptItem {
+pub(super) struct AttemptItem {
     number: i16,
     account: Option<Uuid>,
     outcome: Option<Outcome>,
@@ -127,31 +132,41 @@ fn start(window: Window<2>) -> (i16, i32) {
     (i16::try_from(slot).unwrap_or(0), i32::try_from(no).unwrap_or(0))
 }
 
-async fn get(
-    State(app): State<App>,
-    caller: CallerRef,
-    Id(id): Id,
-    params: Params,
-) -> Result<Json<Item<Vec<AttemptItem>>>> {
+async fn get(State(app): State<App>, caller: CallerRef, Id(id): Id, params: Params) -> Result<Json<Detail>> {
     params.finish()?;
-    let none = || Problem::not_found("delivery");
+    let target = target(caller.tenant_id, id)?;
+    Ok(Json(detail(&app.db().await?, target).await?))
+}
+
+/// The delivery a public id names, whether it exists or not.
+pub(super) fn target(tenant_id: i64, id: Uuid) -> Result<Target> {
     let packed = ids::parse(id).filter(|packed| packed.no > 0).ok_or_else(none)?;
     let slot = Slot::from_code(packed.slot).map_err(|_| none())?;
-    let db = app.db().await?;
-    let slots = db::plans::slots(&db, caller.tenant_id, packed.plan).await?.ok_or_else(none)?;
+    Ok(Target { tenant_id, plan: packed.plan, slot, no: packed.no })
+}
+
+/// One delivery with its attempts.
+pub(super) async fn detail(db: &impl GenericClient, target: Target) -> Result<Detail> {
+    let Target { tenant_id, plan, slot, no } = target;
+    let slots = db::plans::slots(db, tenant_id, plan).await?.ok_or_else(none)?;
     if !slots.contains(&slot) {
         return Err(none());
     }
-    let place = place(caller.tenant_id, packed.plan, slot);
-    let found = db::deliveries::page(&db, place, packed.no - 1, None, (1, 1)).await?;
-    let delivery = found.into_iter().find(|delivery| delivery.no == packed.no).ok_or_else(none)?;
-    let attempts = db::deliveries::attempts(&db, place, packed.no).await?;
+    let place = place(tenant_id, plan, slot);
+    let found = db::deliveries::page(db, place, no - 1, None, (1, 1)).await?;
+    let delivery = found.into_iter().find(|delivery| delivery.no == no).ok_or_else(none)?;
+    let attempts = db::deliveries::attempts(db, place, no).await?;
     let attempts = attempts.into_iter().map(attempt_item).collect();
-    Ok(Json(item(packed.plan, slot, delivery, attempts)))
+    Ok(item(plan, slot, delivery, attempts))
+}
+
+/// 404 for a delivery.
+pub(super) fn none() -> Problem {
+    Problem::not_found("delivery")
 }
 
 /// How far back a covering attempt may start follows from what the providers of the channel declare.
-fn place(tenant_id: i64, plan: PlanRef, slot: Slot) -> Place {
+pub(super) fn place(tenant_id: i64, plan: PlanRef, slot: Slot) -> Place {
     let providers = herald_channels::registry().iter().map(|provider| provider.spec());
     let widest = providers.filter(|spec| spec.channel == slot.channel()).map(|spec| spec.batch).max();
     Place {

@@ -66,9 +66,10 @@ async fn create(
 
 fn answer(outcome: Outcome) -> Result<Response> {
     match outcome {
-        Outcome::Created { location, body } => {
+        Outcome::Created { held, location, body } => {
             let location = HeaderValue::from_str(&location).expect("a path with a UUID is a header value");
-            Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], json_text(body)).into_response())
+            let status = if held { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+            Ok((status, [(header::LOCATION, location)], json_text(body)).into_response())
         }
         Outcome::Replayed(kept) => replayed(kept.status, kept.location.as_deref(), kept.body),
         Outcome::KeyReused => Err(key_reused()),

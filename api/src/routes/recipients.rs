@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::Method;
 use herald_shared::db::{self, recipients::Filter, recipients::Recipient};
 use herald_shared::domain::ids::{PlanRef, recipient_uuid};
-use herald_shared::domain::{Channel, DeliveryStatus};
+use herald_shared::domain::{Channel, DeliveryStatus, PlanStatus};
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -139,6 +139,9 @@ fn result(person: &Recipient) -> (Option<&'static str>, Option<String>) {
     let best = |wanted: &[D]| person.channels.iter().find(|on| wanted.contains(&on.status));
     if person.reach == "pending" || person.channels.iter().any(|on| !on.status.is_final()) {
         return (None, None);
+    }
+    if person.channels.is_empty() {
+        return (person.ended.map(PlanStatus::as_str), person.ended.map(|ended| ended.as_str().to_owned()));
     }
     let order: [(&[D], &'static str); 6] = [
         (&[D::Delivered], "delivered"),

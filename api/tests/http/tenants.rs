@@ -31,7 +31,14 @@ async fn another_tenant_s_things_do_not_exist() {
             path => panic!("{path} is not covered: add its id here"),
         };
         let path = route.path.replace("{id}", id);
-        let request = json_body(call(route.method.clone(), &path), &json!({ "order": 7 }));
+        let request = call(route.method.clone(), &path);
+        let request = match (route.method.as_str(), route.path) {
+            ("POST", "/v1/plans/{id}/recipients") => {
+                request.header("content-type", "text/csv").body("key\na\n")
+            }
+            (_, "/v1/deliveries/{id}/resolve") => json_body(request, &json!({ "to": "sent" })),
+            _ => json_body(request, &json!({ "order": 7 })),
+        };
         let answer = send(request).await;
         assert_eq!(
             (answer.status.as_u16(), answer.problem().as_str()),

@@ -52,7 +52,6 @@ fn what_comes_later_says_so() {
         (json!({ "template": "welcome" }), "/template"),
         (json!({ "variables": {} }), "/variables"),
         (json!({ "policy": "oncall" }), "/policy"),
-        (json!({ "draft": true }), "/draft"),
         (json!({ "tiers": [{ "channels": ["email"], "wait": "10m" }] }), "/tiers/0/wait"),
         (json!({ "tiers": [{ "channels": ["email"], "until": "read" }] }), "/tiers/0/until"),
         (json!({ "tiers": [{ "channels": ["email"] }, { "channels": ["inbox"] }] }), "/tiers"),
@@ -127,4 +126,16 @@ fn answers_are_few_short_and_different() {
         json!({ "acknowledgement": { "options": ["Yes", "Yes", "x".repeat(51), "other"] } }),
         &["/acknowledgement/options/1", "/acknowledgement/options/2", "/acknowledgement/options/3"],
     );
+}
+
+#[test]
+fn a_draft_may_come_without_people_and_leaves_its_end_to_its_start() {
+    let draft = good(json!({ "draft": true, "recipients": null }));
+    assert!(draft.held && draft.recipients.is_empty());
+    assert_eq!(draft.expires_at, herald_shared::db::drafts::never());
+    let draft = good(json!({ "draft": true, "expires_at": "2026-11-22T00:00:00Z" }));
+    assert_eq!((draft.recipients.len(), draft.expires_at), (1, "2026-11-22T00:00:00Z".parse().unwrap()));
+    assert!(!good(json!({ "draft": false })).held);
+    refused_at(json!({ "recipients": null }), &["/recipients"]);
+    refused_at(json!({ "draft": "yes" }), &["/draft"]);
 }

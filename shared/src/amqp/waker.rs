@@ -1,7 +1,7 @@
 //! Wakes: what the API says of jobs that are due the moment they are written. For speed only; the due scan is the truth.
 //!
 //! Urgent pointers go straight to their queue: they are admitted by anyone, so asking a dispatcher would only add a hop (0.5 of
-//! 2.6 ms). Beyond [`STRAIGHT`] a second, and for the other lanes, the dispatcher is asked, who knows how full the queues are.
+//! 2.6 ms). Beyond 1000 deliveries a second, and for the other lanes, the dispatcher is asked, who knows how full the queues are.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -40,6 +40,8 @@ pub struct NewPlan {
     pub created_at: Timestamp,
     /// Owner.
     pub tenant_id: i64,
+    /// A draft: nothing of it goes out before it is sent.
+    pub held: bool,
     /// Its priority.
     pub lane: Lane,
     /// Its rule for unknown outcomes.
@@ -68,7 +70,7 @@ pub struct NewPlan {
     pub traceparent: Option<String>,
     /// Recipients merged away.
     pub duplicates: i32,
-    /// Everybody, in order; 1..=10,000.
+    /// Everybody, in order; at most 10,000, and nobody only in a draft.
     pub recipients: Vec<NewRecipient>,
     /// The answer to keep, when the request had an Idempotency-Key.
     pub idempotency: Option<Idempotency>,
@@ -250,7 +252,7 @@ async fn insert_plan(
 ) -> Result<Option<i64>, Error> {
     let slots: Vec<i16> = plan.slots.iter().map(|slot| slot.code()).collect();
     let now = is_due(plan);
-    let status = if now { PlanStatus::Running } else { PlanStatus::Scheduled };
+    let status = first_status(plan);
     let expanded = born_published(plan);
     let count = i32::try_from(plan.recipients.len()).unwrap_or(i32::MAX);
     let row = db
@@ -296,7 +298,6 @@ async fn reference_taken(db: &Transaction<'_>, plan: &NewPlan) -> Result<Accepte
 }
 
 async fn insert_recipients(db: &Transaction<'_>, plans: &[NewPlan], fresh: &[usize]) -> Result<(), Error> {
-    let statement = db.prepare_cached(RECIPIENTS).await?;
     let all: Vec<(i64, i32, &NewRecipient)> = fresh
         .iter()
         .flat_map(|&i| {
@@ -304,10 +305,20 @@ async fn insert_recipients(db: &Transaction<'_>, plans: &[NewPlan], fresh: &[usi
         })
         .collect();
     for chunk in all.chunks(CHUNK) {
-        let columns = recipient_columns(chunk);
-        let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| &**column as _).collect();
-        db.execute(&statement, &parameters).await?;
+        insert_rows(db, chunk).await?;
     }
+    Ok(())
+}
+
+/// Writes people at their positions in their plans, at most a thousand.
+pub(super) async fn insert_rows(
+    db: &Transaction<'_>,
+    chunk: &[(i64, i32, &NewRecipient)],
+) -> Result<(), Error> {
+    let statement = db.prepare_cached(RECIPIENTS).await?;
+    let columns = recipient_columns(chunk);
+    let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| &**column as _).collect();
+    db.execute(&statement, &parameters).await?;
     Ok(())
 }
 
@@ -340,7 +351,7 @@ async fn start(
     fresh: &[usize],
 ) -> Result<BTreeMap<i64, Vec<Wake>>, Error> {
     let (born, later): (Vec<&NewPlan>, Vec<&NewPlan>) =
-        fresh.iter().map(|&i| &plans[i]).partition(|plan| born_published(plan));
+        fresh.iter().map(|&i| &plans[i]).filter(|plan| !plan.held).partition(|plan| born_published(plan));
     for plan in later {
         expand::schedule(db, plan).await?;
     }
@@ -359,8 +370,17 @@ async fn start(
     Ok(wakes)
 }
 
+/// The status a plan is written with.
+fn first_status(plan: &NewPlan) -> PlanStatus {
+    match (plan.held, is_due(plan)) {
+        (true, _) => PlanStatus::Draft,
+        (false, true) => PlanStatus::Running,
+        (false, false) => PlanStatus::Scheduled,
+    }
+}
+
 fn is_due(plan: &NewPlan) -> bool {
-    plan.send_at.is_none_or(|at| at <= plan.created_at)
+    !plan.held && plan.send_at.is_none_or(|at| at <= plan.created_at)
 }
 
 fn born_published(plan: &NewPlan) -> bool {

@@ -56,10 +56,12 @@ pub struct Draft {
     pub settings: Value,
     /// Sealed credentials, bound by [`secret_aad`].
     pub secret: Option<Vec<u8>>,
-    /// `per_second`, `per_day`, `concurrency`, each optional.
+    /// `domain::limits::Limits` as JSON, each optional.
     pub limits: Value,
     /// Lower is used first, 1..=1000.
     pub order: i32,
+    /// Share of the work among accounts of the same order, 1..=1000.
+    pub weight: i32,
     /// Whether new work may use it.
     pub enabled: bool,
     /// Price of one message, a decimal.
@@ -121,6 +123,7 @@ pub async fn insert(
                 &draft.price,
                 &state,
                 &draft.reason,
+                &draft.weight,
             ],
         )
         .await?;
@@ -178,6 +181,7 @@ pub async fn update(
                 &draft.price,
                 &state,
                 &draft.reason,
+                &draft.weight,
             ],
         )
         .await?;
@@ -268,6 +272,7 @@ fn read(row: &Row) -> Result<Account, Error> {
             secret: row.get("secret"),
             limits: row.get("limits"),
             order: row.get("failover_order"),
+            weight: row.get("weight"),
             enabled: row.get("enabled"),
             price: row.get("price"),
             state: State::from_code(row.get("state")),

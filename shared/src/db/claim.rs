@@ -20,6 +20,8 @@ pub struct Want {
     pub calls: i32,
     /// Recipients a call carries, 1..=1000.
     pub batch: i32,
+    /// The same where the content differs from person to person.
+    pub personal: i32,
 }
 
 /// A claimed job with its work.
@@ -49,7 +51,9 @@ pub struct Claimed {
     pub message: PlanContent,
     /// What is still pending, in order of `no`. Empty when somebody finished it before: drop the job.
     pub members: Vec<Member>,
-    /// How many of them, from the first, are marked: an attempt is open, they must be called now.
+    /// Recipients a call carries: the wanted `batch`, or `personal` where the content has template syntax.
+    pub batch: usize,
+    /// How many members, from the first, are marked: an attempt is open, they must be called now.
     pub marked: usize,
 }
 
@@ -104,9 +108,11 @@ pub async fn claim(
     let jobs: Vec<i64> = wants.iter().map(|w| w.job).collect();
     let calls: Vec<i32> = wants.iter().map(|w| w.calls).collect();
     let batches: Vec<i32> = wants.iter().map(|w| w.batch).collect();
+    let personal: Vec<i32> = wants.iter().map(|w| w.personal).collect();
     let backstop_ms = backstop.as_secs_f64() * 1000.0;
-    let rows =
-        client.query(&statement, &[&jobs, &calls, &batches, &incarnation, &backstop_ms, &again]).await?;
+    let rows = client
+        .query(&statement, &[&jobs, &calls, &batches, &incarnation, &backstop_ms, &again, &personal])
+        .await?;
     rows.iter().map(|row| claimed(row, incarnation)).collect()
 }
 
@@ -149,6 +155,7 @@ fn claimed(row: &tokio_postgres::Row, incarnation: i64) -> Result<Claimed, Error
             due_since: row.get("due_since"),
         },
         members,
+        batch: usize::try_from(row.get::<_, i32>("batch")).unwrap_or(1).max(1),
         marked: usize::try_from(row.get::<_, i64>("marked")).unwrap_or(0),
     })
 }

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use rustls::ClientConfig;
+use tokio::time::error::Elapsed;
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::Error;
 
 /// Connections a pool may open.
 #[derive(Debug, Clone, Copy)]
@@ -22,31 +25,55 @@ pub enum Hot {
     /// The same, and planned once per connection instead of for each call: where every statement is a look-up by full key, so
     /// that there is one plan. Planning the claim anew cost 0.75 ms each time, more than running it.
     Keyed,
+    /// The same, and commits are not waited for: paces, beats, whatever a crash of the database may take along.
+    Unsynced,
     /// Lists, filters, administration: the planner decides.
     No,
 }
 
+/// Longest wait for an answer. The server ends a statement after 30 s, so a connection silent for longer is dead, whatever the
+/// kernel thinks of it (a pooler or balancer between that hangs still acknowledges packets).
+pub const ANSWER: Duration = Duration::from_secs(35);
+
+/// Ends the use of a connection: one that did not answer in time is thrown away instead of being handed out again.
+///
+/// # Errors
+/// The statement's own, or [`Error::Deadline`].
+pub fn answered<T>(client: Client, answer: Result<Result<T, Error>, Elapsed>) -> Result<T, Error> {
+    answer.unwrap_or_else(|_| {
+        drop(Client::take(client));
+        Err(Error::Deadline)
+    })
+}
+
 /// Makes a pool for `url`. No connection is made yet, so this works while the server is away.
 ///
-/// Limits: 3 s for a free connection, 5 s to connect, 30 s per statement (set on the server side).
+/// Limits: 3 s for a free connection, 5 s to connect; on the server's side 30 s per statement and 5 s between two of a transaction.
 ///
 /// # Errors
 /// When `url` is not a PostgreSQL connection string, or TLS is required and the system's certificates cannot be read.
 pub fn connect(url: &str, size: PoolSize, hot: Hot) -> anyhow::Result<Pool> {
     let mut config: tokio_postgres::Config =
         url.parse().map_err(|error| anyhow::anyhow!("DATABASE_URL is not a PostgreSQL URL: {error}"))?;
-    config.connect_timeout(Duration::from_secs(5)).keepalives_idle(Duration::from_secs(30));
-    config.tcp_user_timeout(Duration::from_secs(20));
+    config.connect_timeout(Duration::from_secs(5)).tcp_user_timeout(Duration::from_secs(20));
+    // A statement that waits for its answer sends nothing, so only keepalives find out that the server's machine is gone: after 15 s
+    // of silence, then each 5 s until the timeout above. By the system's interval it would take 105 s.
+    config.keepalives_idle(Duration::from_secs(15)).keepalives_interval(Duration::from_secs(5));
     if config.get_application_name().is_none() {
         config.application_name("herald");
     }
     let mut options = config.get_options().unwrap_or_default().to_owned();
+    // No transaction here waits for anything but the database. One that does is of a process that is frozen or cut off, and what it
+    // has locked (a plan's row) holds up the outcomes of a whole lane.
     options
-        .push_str(" -c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s");
+        .push_str(" -c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=5s");
     if hot != Hot::No {
         options.push_str(" -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off");
     }
-    if hot == Hot::Keyed {
+    if hot == Hot::Unsynced {
+        options.push_str(" -c synchronous_commit=off");
+    }
+    if matches!(hot, Hot::Keyed | Hot::Unsynced) {
         options.push_str(" -c plan_cache_mode=force_generic_plan");
     }
     config.options(options.trim());

@@ -65,6 +65,12 @@ impl Error {
         matches!(self.code(), Some(code) if *code == SqlState::T_R_DEADLOCK_DETECTED || *code == SqlState::T_R_SERIALIZATION_FAILURE)
     }
 
+    /// Whether a row that was not to be waited for is held by somebody else.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        matches!(self.code(), Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE)
+    }
+
     /// The violated constraint, if that is what happened.
     #[must_use]
     pub fn constraint(&self) -> Option<&str> {

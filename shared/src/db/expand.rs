@@ -12,6 +12,8 @@ use crate::domain::{Lane, Slot};
 /// Recipients one chunk covers; larger statements make urgent work wait behind them.
 const CHUNK: i32 = 5000;
 
+pub(super) const SCHEDULE: &str = include_str!("sql/expand/schedule.sql");
+
 /// A range of recipients in one slot, to be expanded.
 #[derive(Debug, Clone, Copy)]
 pub struct Piece {
@@ -33,7 +35,7 @@ pub struct Piece {
 
 /// Leaves an expand job for a plan that is large or due later. Joins the caller's transaction.
 pub(super) async fn schedule(db: &Transaction<'_>, plan: &NewPlan) -> Result<(), Error> {
-    let statement = db.prepare_cached(include_str!("sql/expand/schedule.sql")).await?;
+    let statement = db.prepare_cached(SCHEDULE).await?;
     let total = i32::try_from(plan.recipients.len()).unwrap_or(i32::MAX);
     db.execute(&statement, &[&plan.id, &plan.tenant_id, &plan.lane.code(), &total, &plan.send_at]).await?;
     Ok(())

@@ -7,6 +7,8 @@ use tokio_postgres::Client;
 const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_main_job", include_str!("../../migrations/0001_main_job.sql")),
     ("0002_cheaper_tally", include_str!("../../migrations/0002_cheaper_tally.sql")),
+    ("0003_provider_token", include_str!("../../migrations/0003_provider_token.sql")),
+    ("0005_engine_api", include_str!("../../migrations/0005_engine_api.sql")),
     ("0006_limits", include_str!("../../migrations/0006_limits.sql")),
     ("0007_admission", include_str!("../../migrations/0007_admission.sql")),
 ];

@@ -70,8 +70,8 @@ pub struct View {
     pub on_unknown: OnUnknown,
     /// When it was to start; `None`: at once.
     pub send_at: Option<Timestamp>,
-    /// After this nothing is sent.
-    pub expires_at: Timestamp,
+    /// After this nothing is sent; `None`: a draft that leaves it to its start.
+    pub expires_at: Option<Timestamp>,
     /// When its first deliveries were made.
     pub started_at: Option<Timestamp>,
     /// When nothing was open any more.
@@ -181,21 +181,22 @@ fn read(row: &Row) -> Result<View, Error> {
     let created_at: Timestamp = row.get("created_at");
     let slots: Vec<i16> = row.get("slots");
     let deliveries = delivery_counts(row);
+    let status = PlanStatus::from_code(row.get("status"))?;
     Ok(View {
         plan: PlanRef::new(created_at, row.get("id")),
         created_at,
-        status: PlanStatus::from_code(row.get("status"))?,
+        status,
         lane: Lane::from_code(row.get("lane"))?,
         on_unknown: OnUnknown::from_code(row.get("on_unknown"))?,
         send_at: row.get("send_at"),
-        expires_at: row.get("expires_at"),
+        expires_at: Some(row.get("expires_at")).filter(|at| *at != super::drafts::never()),
         started_at: row.get("started_at"),
         finished_at: row.get("finished_at"),
         title: row.get("title"),
         reference: row.get("reference"),
         acknowledgement: row.get("acknowledgement"),
         metadata: row.get("metadata"),
-        recipients: recipient_counts(row, slots.len(), &deliveries),
+        recipients: recipient_counts(row, slots.len(), status, &deliveries),
         deliveries,
     })
 }
@@ -222,14 +223,21 @@ fn delivery_counts(row: &Row) -> DeliveryCounts {
     }
 }
 
-fn recipient_counts(row: &Row, slots: usize, deliveries: &DeliveryCounts) -> RecipientCounts {
+fn recipient_counts(
+    row: &Row,
+    slots: usize,
+    status: PlanStatus,
+    deliveries: &DeliveryCounts,
+) -> RecipientCounts {
     let total = i64::from(row.get::<_, i32>("n_recipients"));
+    // Ended before they were expanded: they will have no delivery.
+    let never = if status.is_ended() { total - deliveries.total } else { 0 };
     let duplicates = i64::from(row.get::<_, i32>("n_duplicates"));
     let (reached, unreachable, cancelled, unknown) = if slots == 1 {
         (
             deliveries.sent + deliveries.delivered,
             deliveries.failed + deliveries.suppressed,
-            deliveries.cancelled + deliveries.expired,
+            deliveries.cancelled + deliveries.expired + never,
             deliveries.unknown,
         )
     } else {

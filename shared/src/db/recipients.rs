@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
 use super::Error;
-use crate::domain::{Channel, DeliveryStatus, Slot};
+use crate::domain::{Channel, DeliveryStatus, PlanStatus, Slot};
 
 /// What became of a recipient on one channel. `status` is as stored: pending covers queued and sending.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub struct Recipient {
     pub addresses: BTreeMap<String, String>,
     /// `pending`, `reached`, `unreachable`, `cancelled` or `unknown`.
     pub reach: String,
+    /// How the plan was ended, if it was.
+    pub ended: Option<PlanStatus>,
     /// Where they are on the ladder.
     pub tier: i16,
     /// Their deliveries in order of tier and channel; empty before expand.
@@ -125,6 +127,7 @@ fn read(row: &Row) -> Result<Recipient, Error> {
         name: row.get("name"),
         addresses,
         reach: row.get("reach"),
+        ended: row.get::<_, Option<i16>>("ended").map(PlanStatus::from_code).transpose()?,
         tier: row.get("tier"),
         channels: read_channels(row)?,
         read_at: row.get("read_at"),

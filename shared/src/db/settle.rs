@@ -43,6 +43,25 @@ pub struct Done {
     pub provider: &'static str,
     /// Why it failed, for the counters.
     pub class: Option<Class>,
+    /// Members that a sent call left out; `fate` is everybody else's.
+    pub except: Vec<LeftOut>,
+}
+
+/// A member that a sent call left out.
+#[derive(Debug, Clone)]
+pub struct LeftOut {
+    /// The recipient.
+    pub no: i32,
+    /// What to store.
+    pub outcome: Outcome,
+    /// What the provider called it.
+    pub code: String,
+    /// The same in words.
+    pub detail: String,
+    /// What becomes of this delivery.
+    pub fate: Fate,
+    /// Why, for the counters.
+    pub class: Class,
 }
 
 /// The end of a claim.
@@ -60,25 +79,15 @@ pub struct Release {
     pub drop_account: bool,
 }
 
-/// What [`settle`] found.
+/// What [`settle_and_mark`] found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Settled {
     /// Positions (from 0) of calls whose attempt was no longer open: reclaimed meanwhile. See [`late`].
     pub late: Vec<usize>,
 }
 
-/// Records finished calls and ends claims, in one statement and one synced commit. Ack the pointers after it.
-///
-/// Fenced: calls by their open attempt, releases by the claim's token; what was given away meanwhile is not touched.
-/// Retries become one new job for each old job and delay. Counters and finish follow by trigger.
-///
-/// # Errors
-/// [`Error`]; nothing is recorded. Try again until it succeeds: the provider has been called.
-pub async fn settle(
-    client: &impl GenericClient,
-    done: &[Done],
-    releases: &[Release],
-) -> Result<Settled, Error> {
+/// Records finished calls and ends claims, in one statement. Members left out must be moved before (see [`leave_out`]).
+async fn settle(client: &impl GenericClient, done: &[Done], releases: &[Release]) -> Result<Settled, Error> {
     let statement = client.prepare_cached(include_str!("sql/settle/settle.sql")).await?;
     let plans: Vec<i64> = done.iter().map(|d| d.plan_id).collect();
     let slots: Vec<i16> = done.iter().map(|d| d.slot.code()).collect();
@@ -114,12 +123,50 @@ pub async fn settle(
     Ok(Settled { late })
 }
 
-/// [`settle`] and [`claim::mark`] in one commit: the places of the calls that ended go to the next ones.
+/// Moves and notes the members that sent calls left out, before [`settle`] in its transaction: it then finds them moved and
+/// leaves them alone, so calls without exceptions pay nothing for those with.
+async fn leave_out(client: &impl GenericClient, done: &[Done]) -> Result<(), Error> {
+    let statement = client.prepare_cached(include_str!("sql/settle/leave_out.sql")).await?;
+    let all: Vec<(&Done, &LeftOut)> =
+        done.iter().flat_map(|call| call.except.iter().map(move |out| (call, out))).collect();
+    let plans: Vec<i64> = all.iter().map(|(call, _)| call.plan_id).collect();
+    let slots: Vec<i16> = all.iter().map(|(call, _)| call.slot.code()).collect();
+    let los: Vec<i32> = all.iter().map(|(call, _)| call.lo).collect();
+    let numbers: Vec<i16> = all.iter().map(|(call, _)| call.number).collect();
+    let tenants: Vec<i64> = all.iter().map(|(call, _)| call.tenant_id).collect();
+    let lanes: Vec<i16> = all.iter().map(|(call, _)| call.lane.code()).collect();
+    let runs: Vec<i64> = all.iter().map(|(call, _)| call.incarnation).collect();
+    let nos: Vec<i32> = all.iter().map(|(_, out)| out.no).collect();
+    let outcomes: Vec<i16> = all.iter().map(|(_, out)| out.outcome.code()).collect();
+    let codes: Vec<&str> = all.iter().map(|(_, out)| out.code.as_str()).collect();
+    let details: Vec<&str> = all.iter().map(|(_, out)| out.detail.as_str()).collect();
+    let fates: Vec<(i16, Option<&'static str>, f64)> =
+        all.iter().map(|(_, out)| fate_columns(out.fate)).collect();
+    let statuses: Vec<i16> = fates.iter().map(|f| f.0).collect();
+    let reasons: Vec<Option<&str>> = fates.iter().map(|f| f.1).collect();
+    let delays: Vec<f64> = fates.iter().map(|f| f.2).collect();
+    client
+        .execute(
+            &statement,
+            &[
+                &plans, &slots, &los, &numbers, &tenants, &lanes, &runs, &nos, &outcomes, &codes, &details,
+                &statuses, &reasons, &delays,
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Records finished calls, ends claims and marks the next calls, in one synced commit: the places of the calls that ended go to
+/// the next ones. Ack the pointers after it.
+///
+/// Fenced: calls by their open attempt, releases by the claim's token; what was given away meanwhile is not touched.
+/// Retries become one new job for each old job and delay. Counters and finish follow by trigger.
 ///
 /// Repeatable when the answer was lost.
 ///
 /// # Errors
-/// [`Error`]; nothing is recorded or marked.
+/// [`Error`]; nothing is recorded or marked. Try again until it succeeds: the provider has been called.
 pub async fn settle_and_mark(
     client: &mut Client,
     done: &[Done],
@@ -127,10 +174,19 @@ pub async fn settle_and_mark(
     incarnation: i64,
     marks: &[Mark],
 ) -> Result<(Settled, Vec<bool>), Error> {
-    if marks.is_empty() {
+    let whole = done.iter().all(|call| call.except.is_empty());
+    if marks.is_empty() && whole {
         return Ok((settle(client, done, releases).await?, Vec::new()));
     }
     let transaction = client.transaction().await?;
+    if !whole {
+        leave_out(&transaction, done).await?;
+    }
+    if marks.is_empty() {
+        let settled = settle(&transaction, done, releases).await?;
+        transaction.commit().await?;
+        return Ok((settled, Vec::new()));
+    }
     let both = tokio::try_join!(
         settle(&transaction, done, releases),
         claim::mark(&transaction, incarnation, marks)
@@ -158,6 +214,12 @@ pub async fn late(client: &mut Client, done: &Done) -> Result<bool, Error> {
     transaction.execute(&fence, &[&done.plan_id, &done.slot.code(), &done.number]).await?;
     let statement = transaction.prepare_cached(include_str!("sql/settle/late.sql")).await?;
     let outcome = done.outcome.map(Outcome::code);
+    // A resend that waits for somebody left out goes on: nobody knows better than to try.
+    let nos: Vec<i32> = done.except.iter().map(|out| out.no).collect();
+    let outcomes: Vec<i16> = done.except.iter().map(|out| out.outcome.code()).collect();
+    let codes: Vec<&str> = done.except.iter().map(|out| out.code.as_str()).collect();
+    let details: Vec<&str> = done.except.iter().map(|out| out.detail.as_str()).collect();
+    let reasons: Vec<Option<&str>> = done.except.iter().map(|out| fate_columns(out.fate).1).collect();
     let row = transaction
         .query_one(
             &statement,
@@ -172,21 +234,32 @@ pub async fn late(client: &mut Client, done: &Done) -> Result<bool, Error> {
                 &done.code,
                 &done.detail,
                 &done.provider_ref,
+                &nos,
+                &outcomes,
+                &codes,
+                &details,
+                &reasons,
             ],
         )
         .await?;
     let used = row.get(0);
+    let needless = transaction.prepare_cached(include_str!("sql/settle/late_jobs.sql")).await?;
+    transaction.execute(&needless, &[&done.plan_id, &done.slot.code(), &done.number]).await?;
     transaction.commit().await?;
     Ok(used)
 }
 
-/// Takes an account out of use: its provider says that it, not the message, is at fault.
+/// Takes an account (id and the version used) out of use: its provider says that it, not the message, is at fault.
 ///
 /// # Errors
 /// [`Error`] of the database.
-pub async fn account_down(client: &impl GenericClient, account: i64, reason: &str) -> Result<bool, Error> {
+pub async fn account_down(
+    client: &impl GenericClient,
+    (account, version): (i64, i32),
+    reason: &str,
+) -> Result<bool, Error> {
     let statement = client.prepare_cached(include_str!("sql/settle/account_down.sql")).await?;
-    Ok(client.execute(&statement, &[&account, &reason]).await? == 1)
+    Ok(client.execute(&statement, &[&account, &reason, &version]).await? == 1)
 }
 
 /// Puts an account that was down back into use: a call went through.

@@ -5,13 +5,16 @@ pub mod backoff;
 pub mod channel;
 pub mod content;
 pub mod fair;
+pub mod health;
 pub mod ids;
 pub mod ip_net;
 pub mod lease;
+pub mod limits;
 pub mod outcome;
 pub mod pacing;
 pub mod pointer;
 pub mod settle;
+pub mod slots;
 pub mod status;
 pub mod template;
 pub mod throughput;
@@ -19,7 +22,7 @@ pub mod turns;
 
 pub use channel::{Channel, Lane, OnUnknown, Slot};
 pub use content::{Content, Mode, Tier};
-pub use outcome::{Class, Failure, Reason, Verdict};
+pub use outcome::{Class, Exception, Failure, Reason, Verdict};
 pub use status::{DeliveryStatus, PlanStatus};
 
 /// A code or word that is none of an enum's: from a newer release, or a damaged row.

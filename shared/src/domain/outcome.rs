@@ -97,6 +97,15 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
 }
 
+/// One member of a batch call that went out without them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exception {
+    /// The recipient's position in the plan.
+    pub no: i32,
+    /// Why the provider left them out.
+    pub failure: Failure,
+}
+
 /// What one provider call came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -104,11 +113,21 @@ pub enum Verdict {
     Sent {
         /// The provider's id of the message.
         provider_ref: Option<String>,
+        /// Those of a batch that it did not take. Everybody else was sent to.
+        except: Vec<Exception>,
     },
     /// Refused, failed, or unknown.
     Failed(Failure),
     /// The gate was shut before the first byte: nothing happened.
     NotStarted,
+}
+
+impl Verdict {
+    /// Accepted for everybody in the call.
+    #[must_use]
+    pub const fn sent(provider_ref: Option<String>) -> Self {
+        Verdict::Sent { provider_ref, except: Vec::new() }
+    }
 }
 
 words! {

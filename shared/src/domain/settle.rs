@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::backoff::{Backoff, Next};
 use super::outcome::Outcome;
-use super::{Class, DeliveryStatus, OnUnknown, Reason, Verdict};
+use super::{Class, DeliveryStatus, Failure, OnUnknown, Reason, Verdict};
 
 /// The fate of the deliveries of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,30 @@ pub fn fate(
     }
 }
 
+/// Decides what follows for one member that a sent batch left out. The call itself was made and is on record, so nothing is
+/// put back: whoever may be tried again is, as a new attempt, as often as attempts allow.
+#[must_use]
+pub fn fate_of_exception(failure: &Failure, attempt: i16, backoff: &Backoff, roll: f64) -> Fate {
+    let exhausted = Fate::Final(DeliveryStatus::Failed, Some(Reason::Exhausted));
+    match backoff.after(failure.class, attempt, failure.retry_after, roll) {
+        Next::Retry(delay) => Fate::Retry(delay),
+        Next::PutBack(delay) if attempt < backoff.max_attempts => Fate::Retry(delay),
+        Next::PutBack(_) => exhausted,
+        Next::GiveUp if failure.class == Class::Transient => exhausted,
+        Next::GiveUp => Fate::Final(DeliveryStatus::Failed, Some(failure.reason)),
+    }
+}
+
+/// The outcome to store for a member that a sent batch left out: always one, since the call is on record.
+#[must_use]
+pub const fn outcome_of_exception(failure: &Failure) -> Outcome {
+    match failure.class {
+        Class::Transient | Class::RateLimited | Class::Account => Outcome::Transient,
+        Class::PermanentRecipient | Class::PermanentRequest => Outcome::Permanent,
+        Class::Unknown => Outcome::Unknown,
+    }
+}
+
 /// Decides what follows an unknown outcome: also what reclaim does with the calls of a dead worker.
 #[must_use]
 pub fn after_unknown(attempt: i16, on_unknown: OnUnknown, backoff: &Backoff, grace: Duration) -> Fate {
@@ -77,16 +101,40 @@ pub fn after_unknown(attempt: i16, on_unknown: OnUnknown, backoff: &Backoff, gra
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Failure;
 
-    fn failed(class: Class) -> Verdict {
-        Verdict::Failed(Failure {
+    fn failure(class: Class) -> Failure {
+        Failure {
             class,
             code: "550 5.1.1".into(),
             detail: "no such user".into(),
             reason: Reason::InvalidAddress,
             retry_after: None,
-        })
+        }
+    }
+
+    fn failed(class: Class) -> Verdict {
+        Verdict::Failed(failure(class))
+    }
+
+    #[test]
+    fn who_was_left_out_of_a_sent_call_is_never_put_back() {
+        let rule = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(9), max_attempts: 2 };
+        let exhausted = Fate::Final(DeliveryStatus::Failed, Some(Reason::Exhausted));
+        let invalid = Fate::Final(DeliveryStatus::Failed, Some(Reason::InvalidAddress));
+        let cases = [
+            (Class::PermanentRecipient, 1, invalid),
+            (Class::Transient, 1, Fate::Retry(Duration::from_secs(1))),
+            (Class::Transient, 2, exhausted),
+            (Class::RateLimited, 1, Fate::Retry(Duration::from_millis(1200))),
+            (Class::RateLimited, 2, exhausted),
+        ];
+        for (class, attempt, expected) in cases {
+            assert_eq!(
+                fate_of_exception(&failure(class), attempt, &rule, 1.0),
+                expected,
+                "{class:?} {attempt}"
+            );
+        }
     }
 
     #[test]
@@ -95,12 +143,7 @@ mod tests {
         let grace = Duration::from_secs(10);
         let unknown = Fate::Final(DeliveryStatus::Unknown, None);
         let cases = [
-            (
-                Verdict::Sent { provider_ref: None },
-                1,
-                OnUnknown::Resend,
-                Fate::Final(DeliveryStatus::Sent, None),
-            ),
+            (Verdict::sent(None), 1, OnUnknown::Resend, Fate::Final(DeliveryStatus::Sent, None)),
             (Verdict::NotStarted, 1, OnUnknown::Resend, Fate::PutBack(Duration::ZERO)),
             (failed(Class::Transient), 1, OnUnknown::Resend, Fate::Retry(Duration::from_secs(1))),
             (

@@ -35,6 +35,12 @@ impl PlanStatus {
         matches!(self, PlanStatus::Scheduled | PlanStatus::Running | PlanStatus::Paused)
     }
 
+    /// Whether it was ended before everything was sent: whoever has no delivery yet will have none.
+    #[must_use]
+    pub const fn is_ended(self) -> bool {
+        matches!(self, PlanStatus::Recalled | PlanStatus::Stopped | PlanStatus::Expired)
+    }
+
     /// Whether `self -> next` is an edge of the declared graph.
     #[must_use]
     pub fn may_become(self, next: PlanStatus) -> bool {
@@ -45,7 +51,7 @@ impl PlanStatus {
             P::Rejected => &[P::Draft],
             P::Scheduled => &[P::Running, P::Paused, P::Recalled, P::Stopped, P::Expired],
             P::Running => &[P::Paused, P::Finished, P::Recalled, P::Stopped, P::Expired],
-            P::Paused => &[P::Running, P::Recalled, P::Stopped, P::Expired],
+            P::Paused => &[P::Scheduled, P::Running, P::Finished, P::Recalled, P::Stopped, P::Expired],
             P::Finished => &[P::Running, P::Recalled],
             P::Recalled | P::Stopped | P::Expired => &[],
         };

@@ -101,6 +101,12 @@ impl Compiled {
         &self.variables
     }
 
+    /// Whether it has a plain text.
+    #[must_use]
+    pub fn has_text(&self) -> bool {
+        self.fields.contains(&"text")
+    }
+
     /// Whether everybody gets the same.
     #[must_use]
     pub fn is_general(&self) -> bool {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use herald_loadtest::standins::smtp::{self, Behaviour};
+use herald_shared::db::{self, Hot, PoolSize};
 use herald_tests::system::DRAIN;
 use herald_tests::tenant::{Plan, smtp_account};
 use herald_tests::{Options, SOON, System, Tenant, wait_until};
 
-use crate::support::{assert_correct, duplicates, mail_to_many, start};
+use crate::support::{assert_correct, duplicates, mail, mail_to_many, start};
 
 const CONCURRENCY: u32 = 10;
 const LONG: Duration = Duration::from_secs(90);
@@ -129,5 +130,29 @@ async fn two_workers_and_two_dispatchers_share_a_plan_without_repeating_anything
             herald_tests::metrics::Metrics::parse(&page).sum("herald_attempts_total", &[("outcome", "sent")]);
         assert!(sent > 0.0, "{} had no part in it", worker.name);
     }
+    system.finish().await;
+}
+
+/// A process frozen, or cut off, in the middle of a transaction: what it has locked everybody else needs.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_locks_of_a_frozen_process_hold_up_nobody_for_long() {
+    let (mut system, tenant, _server) = start_slow(Options::default(), 1).await;
+    system.workers[0].kill();
+    tenant.send(&mail(["canary-held@example.org"])).await;
+    // As a settle does it, with the settings every process has; then not a word more.
+    let pool = db::connect(&system.database.url, PoolSize(1), Hot::Keyed).unwrap();
+    let mut frozen = pool.get().await.unwrap();
+    let transaction = frozen.transaction().await.unwrap();
+    assert_eq!(transaction.execute("UPDATE plan SET n_open = n_open", &[]).await.unwrap(), 1);
+    system.add_worker();
+    system.workers[1].ready().await;
+    wait_until("an outcome waits for the lock", SOON, async || {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        system.database.number(sql).await > 0
+    })
+    .await;
+    let other = tenant.send(&mail(["canary-other@example.org"])).await;
+    tenant.until(&other, "finished", SOON).await;
+    drop(transaction);
     system.finish().await;
 }

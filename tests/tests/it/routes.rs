@@ -79,6 +79,7 @@ fn filled(path: &str, other: &Belongings) -> String {
         Some("accounts") => &other.account,
         Some("keys") => &other.key,
         Some("inbox") => return path.replace("{owner}", "canary-owner"),
+        Some("dead-letters") => return path.to_owned(),
         _ => panic!("{path} is new: say here what of another tenant's could be asked for with it"),
     };
     path.replace("{id}", id)
@@ -92,16 +93,31 @@ fn body(route: &Route) -> Option<Value> {
             Some(json!({"name": "canary-theirs", "channel": "inbox", "provider": "inbox"}))
         }
         ("PATCH", "/v1/accounts/{id}") => Some(json!({"order": 7})),
+        ("POST", "/v1/deliveries/{id}/resolve") => Some(json!({"to": "sent"})),
+        ("POST", "/v1/dead-letters/redrive") => Some(json!({"reason": "exhausted"})),
         ("POST", "/v1/keys") => Some(json!({"name": "canary-mine", "scopes": ["plans:read"]})),
-        ("POST", "/v1/accounts/{id}/verify") | ("GET" | "DELETE", _) => None,
+        (
+            "POST",
+            "/v1/accounts/{id}/verify"
+            | "/v1/plans/{id}/pause"
+            | "/v1/plans/{id}/resume"
+            | "/v1/plans/{id}/recall"
+            | "/v1/plans/{id}/stop"
+            | "/v1/plans/{id}/send"
+            | "/v1/plans/{id}/recipients",
+        )
+        | ("GET" | "DELETE", _) => None,
         (method, path) => panic!("{method} {path} is new: give it a good body here"),
     }
 }
 
 async fn call(http: &Client, route: &Route, path: &str) -> Answer {
     let body = body(route).map(|body| body.to_string().into_bytes());
-    let headers: &[(&str, &str)] =
-        if route.path == "/v1/plans" { &[("idempotency-key", "the same key")] } else { &[] };
+    let headers: &[(&str, &str)] = match (route.method.as_str(), route.path.as_str()) {
+        (_, "/v1/plans") => &[("idempotency-key", "the same key")],
+        ("POST", "/v1/plans/{id}/recipients") => &[("content-type", "text/csv")],
+        _ => &[],
+    };
     http.call(route.method.clone(), path, headers, body).await
 }
 

@@ -19,9 +19,11 @@ static SPEC: Spec = Spec {
     provider: "inbox",
     channel: Channel::Inbox,
     batch: 1000,
+    personal: 1000,
     concurrency: 4,
     deadline: Duration::from_secs(20),
     proves: Proves::Sent,
+    per_recipient: &[],
 };
 
 /// For a connection, and again for the statement: together within the deadline.
@@ -76,7 +78,7 @@ impl Driver for InboxDriver {
         let stored =
             db::inbox::deliver(&client, message.tenant_id, message.plan.id, call.slot, &owners, &numbers);
         match timeout(STEP, stored).await {
-            Ok(Ok(_)) => Verdict::Sent { provider_ref: None },
+            Ok(Ok(_)) => Verdict::sent(None),
             Ok(Err(error)) => Verdict::Failed(transient(&error.to_string())),
             Err(_) => Verdict::Failed(transient("the database did not answer in time")),
         }

@@ -8,16 +8,21 @@
 
 mod call;
 mod fields;
+mod http;
 mod inbox;
 mod net;
 mod registry;
 mod smtp;
 mod spec;
 mod tls;
+mod token;
 mod webhook;
+mod wecom;
 mod wording;
 
 pub use call::{Call, Gate, Message, Target};
 pub use net::{NetPolicy, Refused, Resolve, ResolveError, SystemResolver};
 pub use registry::{provider, registry};
 pub use spec::{Account, Deps, Driver, FieldProblem, Proves, Provider, Spec};
+pub use token::{FleetTokens, OwnTokens, Taken, Token, TokenSlot, Tokens};
+pub use wecom::is_user_id as is_wecom_user_id;

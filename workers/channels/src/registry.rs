@@ -4,8 +4,9 @@ use crate::Provider;
 use crate::inbox::Inbox;
 use crate::smtp::Smtp;
 use crate::webhook::Webhook;
+use crate::wecom::Wecom;
 
-static PROVIDERS: [&dyn Provider; 3] = [&Smtp, &Webhook, &Inbox];
+static PROVIDERS: [&dyn Provider; 4] = [&Smtp, &Webhook, &Inbox, &Wecom];
 
 /// Every provider, each name once.
 #[must_use]
@@ -30,6 +31,7 @@ mod tests {
             let found = provider(spec.provider).unwrap();
             assert!(std::ptr::eq(found.spec(), spec), "{} is there once", spec.provider);
             assert!((1..=1000).contains(&spec.batch), "an attempt row spans at most 1000 recipients");
+            assert!((1..=spec.batch).contains(&spec.personal), "{}", spec.provider);
             assert!(spec.concurrency > 0);
         }
         assert!(provider("telegraph").is_none());

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use herald_shared::domain::template::Compiled;
 use herald_shared::domain::{Channel, Verdict};
 use serde_json::Value;
 
-use crate::{Call, Gate, NetPolicy};
+use crate::{Call, Gate, NetPolicy, Tokens};
 
 /// What a success of this provider proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,19 +30,27 @@ pub struct Spec {
     pub channel: Channel,
     /// Most recipients of one call, 1..=1000.
     pub batch: u32,
+    /// The same where the content differs from person to person; 1 where a call carries one message for all of them.
+    pub personal: u32,
     /// Calls at once per worker and account, unless the account says otherwise.
     pub concurrency: u32,
     /// No call takes longer; drivers keep it themselves.
     pub deadline: Duration,
     /// What a success proves.
     pub proves: Proves,
+    /// Limits for each recipient that the provider keeps in silence: what is beyond them is answered as a success and not
+    /// delivered. Each is a span of time and the most messages to one recipient within it. They hold per account; whoever
+    /// sends must keep them, since no answer tells.
+    pub per_recipient: &'static [(Duration, u32)],
 }
 
 /// One set of credentials, as loaded from the database with its secret opened.
 #[derive(Clone)]
 pub struct Account {
-    /// Internal id.
+    /// Internal id; 0 while it is not stored.
     pub id: i64,
+    /// Counts changes of settings and secret.
+    pub version: i32,
     /// Its owner.
     pub tenant_id: i64,
     /// Its name, for messages to its owner.
@@ -86,6 +95,8 @@ pub struct Deps {
     pub pool: deadpool_postgres::Pool,
     /// Which network targets may be called.
     pub net: Arc<NetPolicy>,
+    /// Access tokens, shared by whoever uses the same accounts.
+    pub tokens: Arc<dyn Tokens>,
 }
 
 /// A kind of provider.
@@ -97,6 +108,14 @@ pub trait Provider: Send + Sync {
     ///
     /// Unknown fields are problems; literal targets must pass `net`. Empty means that [`open`](Provider::open) works.
     fn check(&self, account: &Account, net: &NetPolicy) -> Vec<FieldProblem>;
+
+    /// Finds out whether a message can go this way at all, as far as it can be told before it is rendered for somebody.
+    ///
+    /// # Errors
+    /// What is wrong with its text, in words for its sender.
+    fn check_message(&self, _content: &Compiled) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Makes the account's driver. No network; call it within a Tokio runtime.
     ///
@@ -114,10 +133,10 @@ pub trait Driver: Send + Sync {
     /// What is wrong, with a pointer to the field that most likely causes it.
     async fn verify(&self) -> Result<(), FieldProblem>;
 
-    /// Makes one provider call within [`Spec::deadline`]; the verdict covers everybody in it.
+    /// Makes one provider call within [`Spec::deadline`]; the verdict covers everybody in it but those it names.
     ///
-    /// The gate is entered once, as late as the protocol allows and before any byte of the message; when it is shut
-    /// the verdict is `NotStarted`. A failure known before that (no connection, unusable address) is returned
+    /// The gate is entered as late as the protocol allows and before any byte of the message; when it is shut the verdict
+    /// is `NotStarted`. Once only, unless the provider refused the message unread (a lapsed token) and it is sent again. A failure known before that (no connection, unusable address) is returned
     /// without entering it.
     ///
     /// # Cancel safety

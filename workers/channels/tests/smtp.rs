@@ -36,7 +36,7 @@ async fn a_mail_arrives_as_it_was_meant() {
     let mut call = call(Channel::Email, 1, "li@例子.test");
     call.message = support::message(html);
     let sent = driver(&server).send(&call, &Open::default()).await;
-    assert_eq!(sent, Verdict::Sent { provider_ref: Some("queued as A1B2".to_owned()) });
+    assert_eq!(sent, Verdict::sent(Some("queued as A1B2".to_owned())));
     let mail = server.mails()[0].clone();
     assert_eq!((mail.from.as_str(), mail.to.as_str()), ("herald@example.org", "li@xn--fsqu00a.test"));
     assert!(mail.data.contains(&format!("Message-ID: <{}@example.org>\r\n", call.delivery(&call.to[0]))));

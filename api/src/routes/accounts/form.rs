@@ -3,6 +3,7 @@
 use herald_channels::{provider, registry};
 use herald_shared::db::accounts::Account;
 use herald_shared::domain::Channel;
+use herald_shared::domain::limits::Per;
 use serde_json::{Map, Value};
 
 use crate::error::{Problem, Result};
@@ -22,6 +23,7 @@ pub(super) struct Form {
     pub(super) secret: Option<Value>,
     pub(super) limits: Value,
     pub(super) order: i32,
+    pub(super) weight: i32,
     pub(super) enabled: bool,
     pub(super) price: String,
 }
@@ -49,6 +51,7 @@ impl Form {
             secret,
             limits: draft.limits.clone(),
             order: draft.order,
+            weight: draft.weight,
             enabled: draft.enabled,
             price: draft.price.clone(),
         }
@@ -86,6 +89,9 @@ impl Form {
         }
         if let Some(order) = object.take("order").and_then(|field| field.integer(1, 1000, problems)) {
             self.order = order;
+        }
+        if let Some(weight) = object.take("weight").and_then(|field| field.integer(1, 1000, problems)) {
+            self.weight = weight;
         }
         if let Some(enabled) = object.take("enabled").and_then(|field| field.boolean(problems)) {
             self.enabled = enabled;
@@ -128,6 +134,7 @@ fn new(mut object: Object<'_>, problems: &mut Problems) -> Option<Form> {
         secret: None,
         limits: Value::Object(Map::new()),
         order: 1,
+        weight: 1,
         enabled: true,
         price: "0.00".to_owned(),
     };
@@ -158,7 +165,20 @@ fn read_provider(
 fn limits(field: &Field<'_>, problems: &mut Problems) -> Option<Map<String, Value>> {
     let mut object = field.object(problems)?;
     let mut limits = Map::new();
-    for (name, most) in [("per_second", 100_000), ("per_day", 1_000_000_000), ("concurrency", 1_000)] {
+    if object.is_null("per") {
+        limits.insert("per".to_owned(), Value::Null);
+    }
+    if let Some(per) =
+        object.take("per").and_then(|field| field.word::<Per>(&["call", "recipient"], problems))
+    {
+        limits.insert("per".to_owned(), per.as_str().into());
+    }
+    for (name, most) in [
+        ("per_second", 100_000),
+        ("per_minute", 10_000_000),
+        ("per_day", 1_000_000_000),
+        ("concurrency", 1_000),
+    ] {
         if object.is_null(name) {
             limits.insert(name.to_owned(), Value::Null);
         }

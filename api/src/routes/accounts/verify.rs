@@ -34,6 +34,7 @@ pub(super) async fn checked(app: &App, tenant_id: i64, uid: Uuid, form: &Form, a
         secret: sealed,
         limits: form.limits.clone(),
         order: form.order,
+        weight: form.weight,
         enabled: form.enabled,
         price: form.price.clone(),
         state,
@@ -104,6 +105,7 @@ pub(super) fn open_secret(app: &App, account: &Account) -> Result<Option<Value>>
 fn account(tenant_id: i64, form: &Form) -> herald_channels::Account {
     herald_channels::Account {
         id: 0,
+        version: 0,
         tenant_id,
         name: form.name.clone(),
         settings: form.settings.clone(),

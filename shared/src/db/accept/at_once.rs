@@ -6,12 +6,11 @@ use deadpool_postgres::Client;
 use tokio_postgres::types::{Json, ToSql};
 
 use super::{
-    Accepted, Columns, Idempotency, NewPlan, NewRecipient, born, born_published, is_due, sorted_keys,
+    Accepted, Columns, Idempotency, NewPlan, NewRecipient, born, born_published, first_status, sorted_keys,
 };
 use crate::db::Error;
 use crate::db::expand::wake;
 use crate::db::settle::array_text;
-use crate::domain::PlanStatus;
 use crate::domain::pointer::Wake;
 
 /// Writes `plans`, which have at most a thousand recipients together.
@@ -70,7 +69,7 @@ fn outlines(plans: &[NewPlan]) -> Columns<'_> {
         column(plans, |p| p.id),
         column(plans, |p| p.created_at),
         column(plans, |p| p.tenant_id),
-        column(plans, |p| if is_due(p) { PlanStatus::Running.code() } else { PlanStatus::Scheduled.code() }),
+        column(plans, |p| first_status(p).code()),
         column(plans, |p| p.lane.code()),
         column(plans, |p| p.on_unknown.code()),
         column(plans, |p| array_text(&p.slots.iter().map(|slot| i32::from(slot.code())).collect::<Vec<_>>())),

@@ -38,9 +38,11 @@ static SPEC: Spec = Spec {
     provider: "smtp",
     channel: Channel::Email,
     batch: 1,
+    personal: 1,
     concurrency: 10,
     deadline: Duration::from_secs(15 * 60),
     proves: Proves::Sent,
+    per_recipient: &[],
 };
 
 const VERIFY_DEADLINE: Duration = Duration::from_secs(10);
@@ -83,7 +85,7 @@ impl Driver for SmtpDriver {
             Err(failure) => return Verdict::Failed(failure),
         };
         match self.pool.send(&mail, gate, SPEC.deadline).await {
-            Ok(Some(accepted)) => Verdict::Sent { provider_ref: Some(mail.reference(&accepted)) },
+            Ok(Some(accepted)) => Verdict::sent(Some(mail.reference(&accepted))),
             Ok(None) => Verdict::NotStarted,
             Err(trouble) => Verdict::Failed(trouble.into_failure()),
         }

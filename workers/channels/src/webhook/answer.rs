@@ -1,6 +1,5 @@
 //! What an HTTP answer, or the lack of one, means for the delivery. Source: HTTP_API "Accounts", Standard Webhooks.
 
-use std::error::Error;
 use std::time::Duration;
 
 use herald_shared::domain::{Class, Failure, Reason};
@@ -9,8 +8,8 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
+use crate::http::{innermost, refusal};
 use crate::wording::tidy;
-use crate::{Refused, ResolveError};
 
 /// A wish to wait longer is cut to this; it comes from a stranger.
 const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
@@ -61,27 +60,6 @@ pub(super) fn of_error(error: &reqwest::Error) -> Failure {
     }
     let detail = if error.is_timeout() { "no answer in time".to_owned() } else { innermost(error) };
     failure(Class::Unknown, "no answer", &detail, Reason::Timeout)
-}
-
-fn refusal(error: &(dyn Error + 'static)) -> Option<Refused> {
-    chain(error).find_map(|error| match error.downcast_ref::<ResolveError>() {
-        Some(ResolveError::Refused(refused)) => Some(refused.clone()),
-        _ => None,
-    })
-}
-
-/// The last cause says it best ("connection refused"); it does not hold the URL, as the outer ones do.
-fn innermost(error: &(dyn Error + 'static)) -> String {
-    chain(error).last().map(ToString::to_string).unwrap_or_default()
-}
-
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    let mut next = Some(error);
-    std::iter::from_fn(move || {
-        let error = next?;
-        next = error.source();
-        Some(error)
-    })
 }
 
 /// Reads Retry-After: seconds (a fraction is accepted) or an HTTP date.

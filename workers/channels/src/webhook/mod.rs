@@ -1,7 +1,7 @@
 //! Signed HTTP calls to the recipient's URL (Standard Webhooks).
 //!
 //! One call: `body` serialises once, `sign` signs that buffer, reqwest posts it, `answer` says what came of it.
-//! The guard sits in the resolver that the connector dials from (`guarded`), literals are checked before. Two clients
+//! The guard sits in the resolver that the connector dials from (`crate::http`), literals are checked before. Two clients
 //! per account: one for `https://`, one for `http://`, whose resolver gives only addresses the allow-list names.
 //!
 //! The gate is entered before reqwest is asked, so also before it may have to connect: reqwest owns its connections. A
@@ -9,7 +9,6 @@
 
 mod answer;
 mod body;
-mod guarded;
 mod settings;
 mod sign;
 
@@ -24,6 +23,7 @@ use url::Url;
 use uuid::Uuid;
 
 use self::settings::Settings;
+use crate::http::{self, Resolver};
 use crate::{Account, Call, Deps, Driver, FieldProblem, Gate, NetPolicy, Proves, Provider, Spec, Target};
 
 /// The deadline is the longest `timeout_ms` and a little for what surrounds the call.
@@ -31,15 +31,12 @@ static SPEC: Spec = Spec {
     provider: "webhook",
     channel: Channel::Webhook,
     batch: 1,
+    personal: 1,
     concurrency: 64,
     deadline: Duration::from_secs(65),
     proves: Proves::Sent,
+    per_recipient: &[],
 };
-
-/// Of an answer's body; more is not read. Source: ENGINEERING F.2.
-const MAX_ANSWER: usize = 64 * 1024;
-/// Shorter than the 5 s after which common servers (Node) close an idle connection: fewer calls race with that.
-const IDLE_LIMIT: Duration = Duration::from_secs(4);
 
 /// The provider `webhook`.
 pub(crate) struct Webhook;
@@ -55,36 +52,15 @@ impl Provider for Webhook {
 
     fn open(&self, account: Account, deps: &Deps) -> Result<Arc<dyn Driver>, FieldProblem> {
         let settings = Settings::read(&account).map_err(|mut problems| problems.swap_remove(0))?;
-        let idle = account.concurrency.unwrap_or(SPEC.concurrency).max(1);
-        let idle = usize::try_from(idle).unwrap_or(usize::MAX);
-        let build = |resolver| client(&settings, resolver, idle);
+        let calls = account.concurrency.unwrap_or(SPEC.concurrency);
+        let build = |resolver| http::client(settings.tls_client.clone(), resolver, settings.timeout, calls);
         Ok(Arc::new(WebhookDriver {
-            secure: build(guarded::Resolver::public(deps.net.clone()))?,
-            clear: build(guarded::Resolver::allowed(deps.net.clone()))?,
+            secure: build(Resolver::public(deps.net.clone()))?,
+            clear: build(Resolver::allowed(deps.net.clone()))?,
             net: deps.net.clone(),
             settings,
         }))
     }
-}
-
-fn client(settings: &Settings, resolver: guarded::Resolver, idle: usize) -> Result<Client, FieldProblem> {
-    Client::builder()
-        .tls_backend_preconfigured(settings.tls_client.clone())
-        .dns_resolver(Arc::new(resolver))
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .referer(false)
-        .tcp_nodelay(true)
-        .user_agent(concat!("Herald/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(settings.timeout.min(Duration::from_secs(10)) / 2)
-        .timeout(settings.timeout)
-        .pool_idle_timeout(IDLE_LIMIT)
-        .pool_max_idle_per_host(idle)
-        .build()
-        .map_err(|error| {
-            FieldProblem::new("/settings", format!("no HTTP client can be made of them: {error}"))
-        })
 }
 
 struct WebhookDriver {
@@ -153,15 +129,9 @@ impl WebhookDriver {
 
 /// The status decides; the body is only read for its words, and so that the connection can be used again.
 async fn conclude(mut response: Response) -> Verdict {
-    let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_ANSWER {
-            break;
-        }
-    }
+    let (body, _) = http::body(&mut response).await;
     match answer::of_status(response.status().as_u16(), response.headers(), &body, Timestamp::now()) {
-        None => Verdict::Sent { provider_ref: None },
+        None => Verdict::sent(None),
         Some(failure) => Verdict::Failed(failure),
     }
 }

@@ -53,8 +53,15 @@ mod tests {
     use super::*;
 
     fn pointers(settings: Value, secret: Value) -> Vec<String> {
-        let account =
-            Account { id: 1, tenant_id: 1, name: "hooks".to_owned(), settings, secret, concurrency: None };
+        let account = Account {
+            id: 1,
+            version: 1,
+            tenant_id: 1,
+            name: "hooks".to_owned(),
+            settings,
+            secret,
+            concurrency: None,
+        };
         let problems = Settings::read(&account).err().unwrap_or_default();
         problems.into_iter().map(|problem| problem.pointer).collect()
     }

@@ -16,7 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use herald_channels::{Account, Call, Deps, Driver, Gate, Message, NetPolicy, Resolve, Target, provider};
+use herald_channels::{
+    Account, Call, Deps, Driver, Gate, Message, NetPolicy, OwnTokens, Resolve, Target, provider,
+};
 use herald_shared::domain::ids::PlanRef;
 use herald_shared::domain::{Channel, Class, Content, Failure, Lane, Slot, Verdict, template};
 use rustls::pki_types::pem::PemObject;
@@ -53,11 +55,23 @@ pub fn deps(net: NetPolicy) -> Deps {
     let mut config = tokio_postgres::Config::new();
     config.host("127.0.0.1").port(1).user("nobody");
     let manager = deadpool_postgres::Manager::new(config, tokio_postgres::NoTls);
-    Deps { pool: deadpool_postgres::Pool::builder(manager).build().unwrap(), net: Arc::new(net) }
+    Deps {
+        pool: deadpool_postgres::Pool::builder(manager).build().unwrap(),
+        net: Arc::new(net),
+        tokens: Arc::new(OwnTokens::default()),
+    }
 }
 
 pub fn account(settings: Value, secret: Value) -> Account {
-    Account { id: 1, tenant_id: 1, name: "account".to_owned(), settings, secret, concurrency: Some(4) }
+    Account {
+        id: 1,
+        version: 1,
+        tenant_id: 1,
+        name: "account".to_owned(),
+        settings,
+        secret,
+        concurrency: Some(4),
+    }
 }
 
 pub fn open(name: &str, settings: Value, secret: Value) -> Arc<dyn Driver> {

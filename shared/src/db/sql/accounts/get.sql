@@ -1,5 +1,7 @@
--- One account of a tenant.
--- $1 tenant, $2 public id.
-SELECT id, uid, name, channel, provider, settings, secret, limits, failover_order, enabled, price, state, reason, since, created_at, updated_at
-FROM account
-WHERE tenant_id = $1 AND uid = $2 AND deleted_at IS NULL
+-- One account of a tenant; paused while the provider asked for a pause. $1 tenant, $2 public id.
+SELECT a.id, a.uid, a.name, a.channel, a.provider, a.settings, a.secret, a.limits, a.failover_order, a.enabled, a.price,
+       (CASE WHEN a.state = 0 AND h.paused_until > now() THEN 1 ELSE a.state END)::smallint AS state,
+       CASE WHEN a.state = 0 AND h.paused_until > now() THEN coalesce(h.pause_reason, 'paused') ELSE a.reason END AS reason,
+       a.since, a.created_at, a.updated_at, a.weight
+  FROM account a LEFT JOIN account_health h ON h.account_id = a.id
+ WHERE a.tenant_id = $1 AND a.uid = $2 AND a.deleted_at IS NULL

@@ -1,13 +1,15 @@
 -- Claims jobs, opens the attempts of their first calls, and returns the work, one row a job.
 -- $1 job ids, $2 calls to mark, $3 recipients a call (parallel arrays), $4 incarnation, $5 backstop in ms, $6 again: the answer to
 -- an earlier try was lost, so jobs this run holds already count as free (the caller has none of them in work).
+-- $7 recipients a call when the content differs from person to person (parallel to $1). What has template syntax counts as
+-- personal, by the rule of domain::template; only looked at where it makes a difference.
 -- Locks plainly, in id order: SKIP LOCKED could skip a row that admission has just marked, and ack its only pointer.
 -- A job that changed between this statement's snapshot and its lock is left alone: its deliveries would be read as they
 -- were before the change. It becomes due again by itself.
 -- `+ 0` here and in other hot statements: a bare column would invite a partial index (plan_expiry, job_claimed) that is small
 -- when the statement is planned and holds every living plan or claimed job when it runs.
 WITH want AS MATERIALIZED (
-    SELECT * FROM unnest($1::bigint[], $2::integer[], $3::integer[]) AS w(id, calls, batch)
+    SELECT * FROM unnest($1::bigint[], $2::integer[], $3::integer[], $7::integer[]) AS w(id, calls, batch, personal)
 ), seen AS MATERIALIZED (
     SELECT j.id, j.token, j.due_at FROM job j WHERE j.id = ANY($1)
 ), locked AS MATERIALIZED (
@@ -29,9 +31,13 @@ WITH want AS MATERIALIZED (
     -- OFFSET 0 fixes the order: job, its range of deliveries, each one's recipient by full key. Left free, a plan made while all
     -- plans had one recipient joined jobs to whole plans of recipients: 30 s a batch at 10,000 of them.
     SELECT t.id, d.no, r.key, r.name, r.address, r.variables,
-           (row_number() OVER (PARTITION BY t.id ORDER BY d.no) - 1) / w.batch AS call, w.calls
+           (row_number() OVER (PARTITION BY t.id ORDER BY d.no) - 1) / f.batch AS call, w.calls, f.batch
       FROM taken t
       JOIN want w ON w.id = t.id
+      CROSS JOIN LATERAL (SELECT CASE WHEN w.batch <> w.personal
+                                       AND concat_ws(' ', t.title, t.content ->> 'subject', t.content ->> 'text', t.content ->> 'html',
+                                                     t.content ->> 'link') ~ '\{[{%#]'
+                                      THEN w.personal ELSE w.batch END AS batch OFFSET 0) AS f
       CROSS JOIN LATERAL (SELECT d.no FROM delivery d
                            WHERE d.plan_id = t.plan_id AND d.slot = t.slot AND d.no BETWEEN t.lo AND t.hi
                              AND d.status = 0 AND d.attempt = t.attempt AND (t.members IS NULL OR d.no = ANY(t.members)) OFFSET 0) AS d
@@ -47,7 +53,7 @@ WITH want AS MATERIALIZED (
     ON CONFLICT (plan_id, slot, lo, number) DO UPDATE SET started_at = now()
      WHERE attempt.ended_at IS NULL AND attempt.job_id = excluded.job_id AND attempt.incarnation_id = excluded.incarnation_id
 )
-SELECT t.*,
+SELECT t.*, coalesce(max(k.batch), 1) AS batch,
        coalesce(array_agg(k.no ORDER BY k.no) FILTER (WHERE k.no IS NOT NULL), '{}') AS nos,
        coalesce(array_agg(k.key ORDER BY k.no) FILTER (WHERE k.no IS NOT NULL), '{}') AS keys,
        coalesce(array_agg(k.name ORDER BY k.no) FILTER (WHERE k.no IS NOT NULL), '{}') AS names,

@@ -17,7 +17,10 @@ SELECT s.no, seen.status, s.reason, s.created_at, s.updated_at, s.sent_at, c.uid
 FROM scan s
 CROSS JOIN LATERAL (
     SELECT count(*) AS tries, coalesce(bool_or(a.ended_at IS NULL AND a.number = s.attempt), false) AS open,
-           (array_agg(a.provider_ref ORDER BY a.number DESC) FILTER (WHERE a.provider_ref IS NOT NULL))[1] AS provider_ref
+           (array_agg(a.provider_ref ORDER BY a.number DESC) FILTER (WHERE a.provider_ref IS NOT NULL
+             -- Whoever a batch left out got no message. What is sent was not left out of its last attempt.
+             AND (s.status IN (3, 4) OR NOT EXISTS (SELECT FROM attempt_exception x WHERE x.plan_id = a.plan_id AND x.slot = a.slot
+                                                       AND x.lo = a.lo AND x.number = a.number AND x.no = s.no))))[1] AS provider_ref
     FROM attempt a
     WHERE a.plan_id = $2 AND a.slot = $3 AND a.lo BETWEEN s.no - $8::integer + 1 AND s.no AND a.hi >= s.no
       AND (a.members IS NULL OR s.no = ANY (a.members))

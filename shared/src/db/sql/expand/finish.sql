@@ -2,6 +2,6 @@
 WITH gone AS (DELETE FROM job WHERE id = $1)
 UPDATE plan
    SET expanded = true, started_at = coalesce(started_at, now()),
-       status = CASE WHEN status IN (3, 4) AND n_open = 0 THEN 6 WHEN status = 3 THEN 4 ELSE status END,
+       status = CASE WHEN status IN (3, 4, 5) AND n_open = 0 THEN 6 WHEN status = 3 THEN 4 ELSE status END,
        finished_at = CASE WHEN n_open = 0 THEN now() ELSE finished_at END
  WHERE id = $2

@@ -4,6 +4,7 @@
 -- queued: pending deliveries whose job is in the broker or claimed, those being sent included. A published job has all
 -- its deliveries before it; a claimed one is counted by key range, and there are only as many as workers hold.
 -- sending: deliveries under an open attempt of a claimed job.
+-- Whoever was not expanded when the plan was ended has no delivery and counts as cancelled.
 -- people: only plans with several slots keep a state per recipient; with one slot the delivery counters say it all.
 SELECT p.id, p.created_at, p.status, p.lane, p.on_unknown, p.slots, p.send_at, p.expires_at, p.started_at, p.finished_at,
        p.n_recipients, p.n_duplicates, p.n_open, p.n_deliveries, p.n_sent, p.n_delivered, p.n_failed, p.n_unknown,
@@ -28,7 +29,7 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE r.best IN (3, 4)) AS reached,
            count(*) FILTER (WHERE r.open = 0 AND r.best IN (5, 7)) AS unreachable,
-           count(*) FILTER (WHERE r.open = 0 AND r.best IN (8, 9)) AS cancelled,
+           count(*) FILTER (WHERE r.open = 0 AND (r.best IN (8, 9) OR (r.best = 0 AND p.status IN (7, 8, 9)))) AS cancelled,
            count(*) FILTER (WHERE r.open = 0 AND r.best = 6) AS unknown
     FROM recipient r
     WHERE cardinality(p.slots) > 1 AND r.plan_id = p.id

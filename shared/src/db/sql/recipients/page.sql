@@ -2,6 +2,7 @@
 -- $1 tenant, $2 plan, $3 the plan's slots, $4 recipients after this one, $5 most rows read, $6 most rows,
 -- $7 reach (pending, reached, unreachable, cancelled, unknown) or NULL, $8 only with a failed delivery, $9 read or not, or NULL,
 -- $10 answered or not, or NULL, $11 lower-case part of key or name, or NULL.
+-- Whoever was not expanded when the plan was ended has no delivery and is cancelled; ended: the plan's status then.
 WITH scan AS MATERIALIZED (
     SELECT no, key, name, addresses, tier, read_at, read_channel, answer, answer_text, answered_at
     FROM recipient
@@ -10,8 +11,9 @@ WITH scan AS MATERIALIZED (
     LIMIT $5::bigint
 )
 SELECT s.no, s.key, s.name, s.addresses, s.tier, s.read_at, s.read_channel, s.answer, s.answer_text, s.answered_at,
-       d.slots, d.statuses, d.reasons, d.times, state.reach
+       d.slots, d.statuses, d.reasons, d.times, state.reach, p.ended
 FROM scan s
+CROSS JOIN (SELECT CASE WHEN status IN (7, 8, 9) THEN status END AS ended FROM plan WHERE id = $2) p
 CROSS JOIN LATERAL (
     SELECT count(*) AS made,
            coalesce(array_agg(x.slot ORDER BY x.slot), '{}') AS slots,
@@ -26,9 +28,9 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT CASE
         WHEN d.reached THEN 'reached'
-        WHEN d.open OR d.made < cardinality($3) THEN 'pending'
+        WHEN d.open OR (d.made < cardinality($3) AND p.ended IS NULL) THEN 'pending'
         WHEN d.unknown THEN 'unknown'
-        WHEN d.cancelled THEN 'cancelled'
+        WHEN d.cancelled OR d.made = 0 THEN 'cancelled'
         ELSE 'unreachable' END AS reach
 ) state
 WHERE ($7::text IS NULL OR state.reach = $7)

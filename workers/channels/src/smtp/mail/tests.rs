@@ -14,6 +14,7 @@ fn settings() -> Settings {
         "reply_to": "desk@example.org"});
     let account = Account {
         id: 1,
+        version: 1,
         tenant_id: 1,
         name: "m".to_owned(),
         settings,

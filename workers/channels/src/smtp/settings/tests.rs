@@ -3,8 +3,15 @@ use serde_json::{Value, json};
 use super::*;
 
 fn read(settings: Value, secret: Value) -> Result<Settings, Vec<String>> {
-    let account =
-        Account { id: 1, tenant_id: 1, name: "mail".to_owned(), settings, secret, concurrency: None };
+    let account = Account {
+        id: 1,
+        version: 1,
+        tenant_id: 1,
+        name: "mail".to_owned(),
+        settings,
+        secret,
+        concurrency: None,
+    };
     let net = NetPolicy::new(vec!["127.0.0.0/8".parse().unwrap(), "10.0.0.0/8".parse().unwrap()]);
     Settings::read(&account, &net)
         .map_err(|problems| problems.into_iter().map(|problem| problem.pointer).collect())

@@ -1,0 +1,74 @@
+//! `POST /v1/plans/{id}/send`.
+
+use axum::extract::{Extension, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use herald_shared::db;
+use herald_shared::db::drafts::Held;
+use jiff::Timestamp;
+
+use super::super::json_text;
+use super::super::keep::{Keep, Kept};
+use super::super::plans::plan_ref;
+use super::hold;
+use crate::accept::default_expiry;
+use crate::auth::CallerRef;
+use crate::error::{Kind, Problem, Result};
+use crate::extract::{Id, IdempotencyKey, Params};
+use crate::json::Document;
+use crate::observe::Trace;
+use crate::{App, views};
+
+pub(super) async fn send(
+    State(app): State<App>,
+    caller: CallerRef,
+    Id(id): Id,
+    params: Params,
+    IdempotencyKey(key): IdempotencyKey,
+    Extension(Trace(traceparent)): Extension<Trace>,
+) -> Result<Response> {
+    params.finish()?;
+    let plan = plan_ref(id)?;
+    let keep = {
+        // No body: two requests differ in the plan they name.
+        let same = format!("\"{id}\"");
+        let document =
+            Document::parse(same.as_bytes()).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
+        Keep::new(&caller, "POST /v1/plans/{id}/send", key, &document)
+    };
+    let mut db = app.db().await?;
+    let transaction = db.transaction().await.map_err(db::Error::from)?;
+    if let Kept::Already(answer) = keep.reserve(&app, &transaction).await? {
+        return answer;
+    }
+    let draft = hold(&transaction, caller.tenant_id, plan, "sent").await?;
+    if draft.recipients == 0 {
+        let detail = "The draft has no recipients: add them with POST /v1/plans/{id}/recipients.";
+        return Err(Problem::new(Kind::PlanState, detail));
+    }
+    let expires_at = expiry(&draft)?;
+    db::drafts::send(&transaction, &draft, expires_at, traceparent.as_deref()).await?;
+    let found = db::plans::views(&transaction, caller.tenant_id, &[plan.id]).await?;
+    let view = found.first().ok_or_else(|| Problem::not_found("plan"))?;
+    let text = serde_json::to_string(&views::plan(view)).expect("a plan can be written as JSON");
+    keep.complete(&app, &transaction, 202, None, &text).await?;
+    transaction.commit().await.map_err(db::Error::from)?;
+    app.metrics.accepted(draft.lane);
+    Ok((StatusCode::ACCEPTED, json_text(text)).into_response())
+}
+
+/// When to give up, counted from the start where the draft names no time.
+fn expiry(draft: &Held) -> Result<Timestamp> {
+    let now = Timestamp::now();
+    let start = draft.send_at.map_or(now, |at| at.max(now));
+    match draft.expires_at {
+        None => default_expiry(start, draft.lane)
+            .ok_or_else(|| Problem::new(Kind::PlanState, "The draft's send_at is too far in the future.")),
+        Some(at) if at > start => Ok(at),
+        Some(_) => {
+            let detail =
+                "The draft's expires_at has passed, so nothing of it would go out: make a new draft.";
+            Err(Problem::new(Kind::PlanState, detail))
+        }
+    }
+}

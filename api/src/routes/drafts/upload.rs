@@ -1,0 +1,205 @@
+//! `POST /v1/plans/{id}/recipients`: an audience streams into a draft, all of it or nothing.
+//!
+//! One transaction holds the draft from the first row to the last, so an upload that breaks off, in whatever way, leaves
+//! no trace. One upload at a time and process: what it remembers of a million people is what the process has room for.
+
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::body::{BodyDataStream, Bytes};
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use axum::response::{IntoResponse, Response};
+use deadpool_postgres::Transaction;
+use futures_util::StreamExt as _;
+use herald_shared::db;
+use herald_shared::db::drafts::Held;
+use serde::Serialize;
+use tokio::sync::SemaphorePermit;
+
+use super::super::plans::plan_ref;
+use super::hold;
+use crate::App;
+use crate::accept::{Format, Intake, RowProblem};
+use crate::auth::CallerRef;
+use crate::error::{Kind, Problem, Result};
+use crate::extract::{Id, Params, drain};
+
+/// Bytes of one upload.
+const MAX_BYTES: u64 = 1024 * 1024 * 1024;
+/// Longest wait for the next bytes. Below the database's limit for an idle transaction.
+const IDLE: Duration = Duration::from_secs(30);
+/// Longest upload: its transaction keeps the database from tidying up behind everybody.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+/// Longest wait for another upload's end.
+const TURN: Duration = Duration::from_secs(2);
+/// Bytes read at once: a person takes a multiple of their row in memory.
+const PIECE: usize = 32 * 1024;
+/// People one statement writes.
+const CHUNK: usize = 1000;
+
+/// What became of an upload.
+#[derive(Serialize)]
+struct Told {
+    rows: u64,
+    added: i32,
+    duplicates: i32,
+    refused: u64,
+    errors: Vec<RowProblem>,
+    /// People in the draft now.
+    recipients: i32,
+}
+
+pub(super) async fn upload(
+    State(app): State<App>,
+    caller: CallerRef,
+    Id(id): Id,
+    params: Params,
+    request: Request,
+) -> Result<Response> {
+    let waits = request.headers().contains_key(EXPECT);
+    let declared = params.finish().and_then(|()| declared(request.headers()));
+    let mut stream = request.into_body().into_data_stream();
+    let done = match declared {
+        Ok(format) => Box::pin(take(&app, caller.tenant_id, id, format, &mut stream)).await,
+        Err(problem) => Err(problem),
+    };
+    match done {
+        Ok(told) => Ok(Json(told).into_response()),
+        Err(problem) => {
+            if !waits {
+                drain(stream).await;
+            }
+            Err(problem)
+        }
+    }
+}
+
+async fn take(
+    app: &App,
+    tenant_id: i64,
+    id: uuid::Uuid,
+    format: Format,
+    stream: &mut BodyDataStream,
+) -> Result<Told> {
+    let plan = plan_ref(id)?;
+    let turn = turn(app).await?;
+    let mut db = app.db().await?;
+    let transaction = db.transaction().await.map_err(db::Error::from)?;
+    let draft = hold(&transaction, tenant_id, plan, "given recipients").await?;
+    let mut intake = Intake::new(format, &draft, app.net.clone()).map_err(unreadable)?;
+    remember(&transaction, &draft, &mut intake).await?;
+    pour(&transaction, &draft, &mut intake, stream).await?;
+    let report = intake.report();
+    db::drafts::grow(&transaction, &draft, report.added, report.duplicates).await?;
+    transaction.commit().await.map_err(db::Error::from)?;
+    drop(turn);
+    Ok(Told {
+        rows: report.rows,
+        added: report.added,
+        duplicates: report.duplicates,
+        refused: report.refused,
+        errors: report.problems,
+        recipients: draft.recipients + report.added,
+    })
+}
+
+async fn turn(app: &App) -> Result<SemaphorePermit<'_>> {
+    match tokio::time::timeout(TURN, app.uploads.acquire()).await {
+        Ok(Ok(turn)) => Ok(turn),
+        _ => Err(Problem::unavailable("Another upload is being taken; try again when it has ended.", 5)),
+    }
+}
+
+/// Who is in the draft already.
+async fn remember(db: &Transaction<'_>, draft: &Held, intake: &mut Intake) -> Result<()> {
+    let mut after = 0;
+    loop {
+        let people = db::drafts::people(db, draft, after).await?;
+        let Some((last, _)) = people.last() else { return Ok(()) };
+        after = *last;
+        people.iter().for_each(|(_, person)| intake.know(person));
+    }
+}
+
+/// The rows, as they arrive, into the draft.
+async fn pour(
+    db: &Transaction<'_>,
+    draft: &Held,
+    intake: &mut Intake,
+    stream: &mut BodyDataStream,
+) -> Result<()> {
+    let begun = Instant::now();
+    let (mut bytes, mut last) = (0, draft.recipients);
+    while let Some(chunk) = next(stream, begun).await? {
+        bytes += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        if bytes > MAX_BYTES {
+            return Err(too_large());
+        }
+        for piece in chunk.chunks(PIECE) {
+            intake.push(piece).map_err(unreadable)?;
+            while intake.ready() >= CHUNK {
+                last = write(db, draft, intake, last).await?;
+            }
+        }
+    }
+    intake.end().map_err(unreadable)?;
+    while intake.ready() > 0 {
+        last = write(db, draft, intake, last).await?;
+    }
+    Ok(())
+}
+
+async fn write(db: &Transaction<'_>, draft: &Held, intake: &mut Intake, last: i32) -> Result<i32> {
+    let people = intake.take(CHUNK);
+    db::drafts::add(db, draft, last, &people).await?;
+    Ok(last + i32::try_from(people.len()).unwrap_or(0))
+}
+
+/// The next bytes; `None` at the end.
+async fn next(stream: &mut BodyDataStream, begun: Instant) -> Result<Option<Bytes>> {
+    let limit = IDLE.min(LONGEST.saturating_sub(begun.elapsed()));
+    match tokio::time::timeout(limit, stream.next()).await {
+        Ok(None) => Ok(None),
+        Ok(Some(Ok(chunk))) => Ok(Some(chunk)),
+        Ok(Some(Err(_))) => {
+            Err(Problem::new(Kind::MalformedBody, "The body broke off; nothing of it was taken."))
+        }
+        Err(_) => {
+            let detail = format!(
+                "The upload stood still for {} s or took longer than {} minutes; nothing of it was taken.",
+                IDLE.as_secs(),
+                LONGEST.as_secs() / 60
+            );
+            Err(Problem::new(Kind::BodyTimeout, detail))
+        }
+    }
+}
+
+fn declared(headers: &HeaderMap) -> Result<Format> {
+    let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
+    if text(CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok()).is_some_and(|bytes| bytes > MAX_BYTES) {
+        return Err(too_large());
+    }
+    let essence = text(CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    match essence.to_ascii_lowercase().as_str() {
+        "text/csv" => Ok(Format::Csv),
+        "application/x-ndjson" => Ok(Format::Ndjson),
+        _ => {
+            let detail = "Send CSV (Content-Type: text/csv) or one recipient a line as JSON (application/x-ndjson); \
+                          save a workbook as CSV in UTF-8.";
+            Err(Problem::new(Kind::NotRows, detail))
+        }
+    }
+}
+
+fn too_large() -> Problem {
+    let detail = format!("An upload may have {} MB; send it in parts.", MAX_BYTES / 1024 / 1024);
+    Problem::new(Kind::BodyTooLarge, detail)
+}
+
+/// The file as a whole cannot be taken.
+fn unreadable(detail: String) -> Problem {
+    Problem::new(Kind::Unreadable, format!("{detail} Nothing of the file was taken."))
+}

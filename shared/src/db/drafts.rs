@@ -1,0 +1,153 @@
+//! Drafts: plans that wait for their people and for the word to go. Whoever changes one holds its row until the commit, so an
+//! upload is there as a whole or not at all, and two never meet.
+
+use std::collections::BTreeMap;
+
+use deadpool_postgres::{GenericClient, Transaction};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use tokio_postgres::Row;
+use tokio_postgres::types::Json;
+
+use super::Error;
+use super::accept::{self, NewRecipient};
+use super::expand;
+use crate::domain::ids::PlanRef;
+use crate::domain::{Content, Lane, PlanStatus, Slot};
+
+/// `expires_at` of a draft that names none: counted from its start when it is sent. 9999-12-30T00:00:00Z, in seconds.
+const NEVER: i64 = 253_402_128_000;
+/// People read at once.
+const PAGE: i64 = 2_000;
+
+/// The time that stands for "not given".
+///
+/// # Panics
+/// Never: the second is one of the calendar's.
+#[must_use]
+pub fn never() -> Timestamp {
+    Timestamp::from_second(NEVER).expect("the second is one of the calendar's")
+}
+
+/// A plan whose row is held.
+#[derive(Debug)]
+pub struct Held {
+    /// Internal id.
+    pub id: i64,
+    /// Owner.
+    pub tenant_id: i64,
+    /// Its status: anything but a draft must be left alone.
+    pub status: PlanStatus,
+    /// Its priority.
+    pub lane: Lane,
+    /// When to start; `None`: when it is sent.
+    pub send_at: Option<Timestamp>,
+    /// When to give up; `None`: counted from the start.
+    pub expires_at: Option<Timestamp>,
+    /// People in it.
+    pub recipients: i32,
+    /// Title.
+    pub title: String,
+    /// What it says.
+    pub content: Content,
+    /// Its slots.
+    pub slots: Vec<Slot>,
+}
+
+/// Holds a plan's row until the transaction ends; `None`: the tenant has no such plan.
+///
+/// # Errors
+/// [`Error::is_locked`] when somebody else holds it; [`Error`] of the database.
+pub async fn hold(db: &Transaction<'_>, tenant_id: i64, plan: PlanRef) -> Result<Option<Held>, Error> {
+    let Ok(created_at) = Timestamp::from_millisecond(plan.created_ms) else { return Ok(None) };
+    let statement = db.prepare_cached(include_str!("sql/drafts/lock.sql")).await?;
+    let Some(row) = db.query_opt(&statement, &[&tenant_id, &plan.id, &created_at]).await? else {
+        return Ok(None);
+    };
+    let codes: Vec<i16> = row.get("slots");
+    let expires_at: Timestamp = row.get("expires_at");
+    Ok(Some(Held {
+        id: plan.id,
+        tenant_id,
+        status: PlanStatus::from_code(row.get("status"))?,
+        lane: Lane::from_code(row.get("lane"))?,
+        send_at: row.get("send_at"),
+        expires_at: Some(expires_at).filter(|at| *at != never()),
+        recipients: row.get("n_recipients"),
+        title: row.get("title"),
+        content: row.get::<_, Json<Content>>("content").0,
+        slots: codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?,
+    }))
+}
+
+/// Some people of a draft after position `after`, in order; empty at the end.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn people(
+    db: &impl GenericClient,
+    draft: &Held,
+    after: i32,
+) -> Result<Vec<(i32, NewRecipient)>, Error> {
+    let statement = db.prepare_cached(include_str!("sql/drafts/page.sql")).await?;
+    let rows = db.query(&statement, &[&draft.id, &after, &PAGE]).await?;
+    Ok(rows.iter().map(person).collect())
+}
+
+fn person(row: &Row) -> (i32, NewRecipient) {
+    let Json(addresses) = row.get::<_, Json<BTreeMap<String, String>>>("addresses");
+    let variables = row.get::<_, Option<Json<Map<String, Value>>>>("variables");
+    let person = NewRecipient {
+        key: row.get("key"),
+        name: row.get("name"),
+        addresses,
+        skips: BTreeMap::new(),
+        variables: variables.map(|Json(map)| map),
+        locale: row.get("locale"),
+        time_zone: row.get("time_zone"),
+    };
+    (row.get("no"), person)
+}
+
+/// Adds people behind position `last`; nobody sees them before the commit.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn add(
+    db: &Transaction<'_>,
+    draft: &Held,
+    last: i32,
+    people: &[NewRecipient],
+) -> Result<(), Error> {
+    let rows: Vec<(i64, i32, &NewRecipient)> =
+        (last + 1..).zip(people).map(|(no, person)| (draft.id, no, person)).collect();
+    accept::insert_rows(db, &rows).await
+}
+
+/// Counts what was added.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn grow(db: &Transaction<'_>, draft: &Held, added: i32, duplicates: i32) -> Result<(), Error> {
+    let statement = db.prepare_cached(include_str!("sql/drafts/grow.sql")).await?;
+    db.execute(&statement, &[&draft.id, &added, &duplicates]).await?;
+    Ok(())
+}
+
+/// Sends a draft: it is scheduled or runs, and an expand job makes its deliveries in chunks.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn send(
+    db: &Transaction<'_>,
+    draft: &Held,
+    expires_at: Timestamp,
+    traceparent: Option<&str>,
+) -> Result<(), Error> {
+    let statement = db.prepare_cached(include_str!("sql/drafts/send.sql")).await?;
+    db.execute(&statement, &[&draft.id, &expires_at, &traceparent]).await?;
+    let schedule = db.prepare_cached(expand::SCHEDULE).await?;
+    let (lane, total) = (draft.lane.code(), draft.recipients);
+    db.execute(&schedule, &[&draft.id, &draft.tenant_id, &lane, &total, &draft.send_at]).await?;
+    Ok(())
+}

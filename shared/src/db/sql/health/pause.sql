@@ -1,0 +1,4 @@
+-- Nobody calls for a while: a quota is used up. $1 account, $2 pause in ms, $3 why.
+INSERT INTO account_health AS h (account_id, paused_until, pause_reason)
+VALUES ($1, now() + $2::double precision * interval '1 ms', $3)
+ON CONFLICT (account_id) DO UPDATE SET paused_until = greatest(h.paused_until, excluded.paused_until), pause_reason = excluded.pause_reason

@@ -1,0 +1,153 @@
+//! A network that can be cut, stalled and slowed: one listener between a process and a server.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// How the network is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// As it should be.
+    Pass,
+    /// Connections are cut, new ones closed at once.
+    Cut,
+    /// Nothing passes; nobody is told.
+    Stall,
+    /// Small pieces, each late.
+    Slow,
+}
+
+/// Bytes and delay of a piece when it is slow.
+const PIECE: usize = 1024;
+const LATE: Duration = Duration::from_millis(15);
+
+/// A way from one process to one server.
+pub(crate) struct Proxy {
+    addr: SocketAddr,
+    mode: watch::Sender<Mode>,
+}
+
+impl Proxy {
+    /// Opens the way to `server`.
+    pub(crate) async fn start(server: SocketAddr) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (mode, look) = watch::channel(Mode::Pass);
+        tokio::spawn(async move {
+            loop {
+                // A connection that died in the backlog is the client's affair.
+                let Ok((client, _)) = listener.accept().await else { continue };
+                tokio::spawn(carry(client, server, look.clone()));
+            }
+        });
+        Proxy { addr, mode }
+    }
+
+    /// Where the process is to connect.
+    pub(crate) fn port(&self) -> u16 {
+        self.addr.port()
+    }
+
+    /// Changes the network for connections that are open and those to come.
+    pub(crate) fn set(&self, mode: Mode) {
+        self.mode.send_replace(mode);
+    }
+}
+
+/// One connection, until either side ends it or it is cut. Dropped sockets are how the peers learn of it.
+async fn carry(client: TcpStream, server: SocketAddr, mut mode: watch::Receiver<Mode>) {
+    let mut cut = mode.clone();
+    let both = async {
+        // A stalled network lets a connection begin and then says nothing.
+        drop(mode.wait_for(|mode| *mode != Mode::Stall).await);
+        let Ok(upstream) = TcpStream::connect(server).await else { return };
+        drop((client.set_nodelay(true), upstream.set_nodelay(true)));
+        let (from_client, to_client) = client.into_split();
+        let (from_server, to_server) = upstream.into_split();
+        tokio::select! {
+            () = pump(from_client, to_server, mode.clone()) => {}
+            () = pump(from_server, to_client, mode.clone()) => {}
+        }
+    };
+    tokio::select! {
+        () = both => {}
+        _ = cut.wait_for(|mode| *mode == Mode::Cut) => {}
+    }
+}
+
+/// One direction.
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch::Receiver<Mode>) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        let Ok(now) = mode.wait_for(|mode| *mode != Mode::Stall).await.map(|now| *now) else { return };
+        let written = if now == Mode::Slow {
+            slowly(&mut to, &buffer[..length]).await
+        } else {
+            to.write_all(&buffer[..length]).await
+        };
+        if written.is_err() {
+            return;
+        }
+    }
+}
+
+async fn slowly(to: &mut OwnedWriteHalf, bytes: &[u8]) -> std::io::Result<()> {
+    for piece in bytes.chunks(PIECE) {
+        tokio::time::sleep(LATE).await;
+        to.write_all(piece).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::timeout;
+
+    const MOMENT: Duration = Duration::from_millis(200);
+    const LONG: Duration = Duration::from_secs(10);
+
+    /// A server that says what it hears.
+    async fn echo() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut read, mut write) = stream.split();
+                    drop(tokio::io::copy(&mut read, &mut write).await);
+                });
+            }
+        });
+        addr
+    }
+
+    async fn said(stream: &mut TcpStream) -> Option<u8> {
+        stream.write_all(b"x").await.ok()?;
+        stream.read_u8().await.ok()
+    }
+
+    #[tokio::test]
+    async fn it_passes_stalls_goes_on_and_cuts() {
+        let proxy = Proxy::start(echo().await).await;
+        let address = ("127.0.0.1", proxy.port());
+        let mut open = TcpStream::connect(address).await.unwrap();
+        assert_eq!(timeout(LONG, said(&mut open)).await.unwrap(), Some(b'x'));
+        proxy.set(Mode::Stall);
+        assert!(timeout(MOMENT, said(&mut open)).await.is_err(), "a stalled way lets nothing through");
+        let mut fresh = TcpStream::connect(address).await.unwrap();
+        assert!(timeout(MOMENT, said(&mut fresh)).await.is_err(), "nor for a new connection");
+        proxy.set(Mode::Pass);
+        assert_eq!(timeout(LONG, open.read_u8()).await.unwrap().unwrap(), b'x', "what waited goes on");
+        proxy.set(Mode::Slow);
+        assert_eq!(timeout(LONG, said(&mut open)).await.unwrap(), Some(b'x'));
+        proxy.set(Mode::Cut);
+        assert!(timeout(LONG, open.read_u8()).await.unwrap().is_err());
+        let mut refused = TcpStream::connect(address).await.unwrap();
+        assert_eq!(timeout(LONG, said(&mut refused)).await.unwrap(), None);
+    }
+}

@@ -1,0 +1,105 @@
+//! The last check before a call's first byte: a slot of the account, this run's lease, fresh knowledge of pauses.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use herald_channels::Gate;
+use herald_shared::domain::Lane;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::Shared;
+use crate::accounts::Open;
+use crate::limiter::{CROWDED, DAY_USED, Refused};
+
+/// Longest stay at the gate: connections are open meanwhile.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The gate of one call.
+pub(crate) struct CallGate {
+    shared: Arc<Shared>,
+    account: Arc<Open>,
+    lane: Lane,
+    people: usize,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    /// Given back once the slot is had.
+    place: Option<OwnedSemaphorePermit>,
+    /// How long the call waits that was refused.
+    wait: Duration,
+    /// When it was entered.
+    entered: Option<Instant>,
+}
+
+impl CallGate {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        account: Arc<Open>,
+        lane: Lane,
+        people: usize,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        let inner = Mutex::new(Inner { place: Some(place), wait: Duration::ZERO, entered: None });
+        CallGate { shared, account, lane, people, inner }
+    }
+
+    /// How long the call is to wait that was refused.
+    pub(crate) fn wait(&self) -> Duration {
+        self.inner.lock().expect("nothing panics while it is held").wait
+    }
+
+    /// The time since the call began in earnest.
+    pub(crate) fn since_entered(&self) -> Option<Duration> {
+        let entered = self.inner.lock().expect("nothing panics while it is held").entered;
+        entered.map(|at| at.elapsed())
+    }
+
+    async fn refuse(&self, refused: Refused) {
+        let wait = match refused {
+            Refused::Later(wait) => wait,
+            Refused::DayUsed => {
+                crate::health::rest(&self.shared, &self.account, DAY_USED).await;
+                DAY_USED
+            }
+        };
+        self.inner.lock().expect("nothing panics while it is held").wait = wait;
+    }
+}
+
+#[async_trait]
+impl Gate for CallGate {
+    async fn enter(&self) -> bool {
+        match tokio::time::timeout(PATIENCE, self.pass()).await {
+            Ok(Ok(passed)) => passed,
+            Ok(Err(refused)) => {
+                self.refuse(refused).await;
+                false
+            }
+            Err(_) => {
+                self.refuse(Refused::Later(CROWDED)).await;
+                false
+            }
+        }
+    }
+}
+
+impl CallGate {
+    async fn pass(&self) -> Result<bool, Refused> {
+        loop {
+            // After a freeze, nothing is known of the last seconds' pauses before the next look.
+            self.shared.watch.fresh().await;
+            let slot = self.account.limiter.slot(self.lane, self.people, &self.shared.pace).await?;
+            if !self.shared.lease.is_alive() {
+                return Ok(false);
+            }
+            if slot.is_none_or(|slot| Instant::now() < slot.until) {
+                let mut inner = self.inner.lock().expect("nothing panics while it is held");
+                (inner.place, inner.entered) = (None, Some(Instant::now()));
+                return Ok(true);
+            }
+            // The slot lapsed while this task waited for a processor.
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! When a call of an account may start: the fleet's slots (`domain::slots`), urgent ones first, and its pauses.
+//!
+//! Two steps. A *place* is taken before the claim, holding nothing but a pointer: as many as will find a slot within about a fifth
+//! of a second. The *slot* itself is taken last, with the connection open and the attempt marked, just before the first byte.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use herald_shared::db::pace::{self, Answer};
+use herald_shared::db::{Error, Pool};
+use herald_shared::domain::Lane;
+use herald_shared::domain::limits::Limits;
+use herald_shared::domain::slots::{Book, Slot, slice};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+/// How far ahead slices are taken; an urgent call may find that much given out to bulk.
+const AHEAD: Duration = Duration::from_millis(100);
+/// The same, while an urgent call waits.
+const AHEAD_URGENT: Duration = Duration::from_millis(200);
+/// Seconds' worth of calls that may stand between place and slot, in each worker.
+const STANDING: f64 = 0.2;
+/// Longest wait for a slot with an open connection.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// How long a job waits that found no slot within that.
+pub(crate) const CROWDED: Duration = Duration::from_millis(200);
+/// How long a job waits when the units of a minute are used up; some come back each second.
+const MINUTE_USED: Duration = Duration::from_secs(1);
+/// How long an account rests when the units of a day are used up; some come back every 24 minutes.
+pub(crate) const DAY_USED: Duration = Duration::from_secs(300);
+
+/// Why a call may not start now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Worth another try after this long.
+    Later(Duration),
+    /// The day's units are used up.
+    DayUsed,
+}
+
+/// The limits of one account, as this worker keeps them.
+pub(crate) struct Limiter {
+    account: i64,
+    limits: Limits,
+    places: [Arc<Semaphore>; 3],
+    /// One call a lane at a time looks for its slot; the lock is fair, so they come in order.
+    turns: [tokio::sync::Mutex<()>; 3],
+    waiting: [AtomicUsize; 3],
+    book: Mutex<Book>,
+    leasing: tokio::sync::Mutex<()>,
+    changed: Notify,
+    condition: Mutex<Local>,
+}
+
+/// What this worker knows of the account's condition.
+#[derive(Default)]
+struct Local {
+    paused_until: Option<Instant>,
+    open: bool,
+    probed: Option<Instant>,
+}
+
+impl Limiter {
+    /// The limiter of an account whose worker makes `concurrency` calls at once.
+    pub(crate) fn new(account: i64, limits: Limits, concurrency: u32) -> Self {
+        let standing = match limits.per_second {
+            Some(rate) => ((f64::from(rate) * STANDING).ceil() as usize).clamp(1, 10_000),
+            None => concurrency as usize,
+        };
+        Limiter {
+            account,
+            limits,
+            places: std::array::from_fn(|_| Arc::new(Semaphore::new(standing))),
+            turns: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
+            waiting: std::array::from_fn(|_| AtomicUsize::new(0)),
+            book: Mutex::default(),
+            leasing: tokio::sync::Mutex::new(()),
+            changed: Notify::new(),
+            condition: Mutex::default(),
+        }
+    }
+
+    /// A place on the way to a slot; waits for one.
+    pub(crate) async fn place(&self, lane: Lane) -> OwnedSemaphorePermit {
+        self.places[lane as usize].clone().acquire_owned().await.expect("it is never closed")
+    }
+
+    /// A place, if one is free.
+    pub(crate) fn try_place(&self, lane: Lane) -> Option<OwnedSemaphorePermit> {
+        self.places[lane as usize].clone().try_acquire_owned().ok()
+    }
+
+    /// How much longer the fleet pauses.
+    pub(crate) fn paused(&self) -> Option<Duration> {
+        let condition = self.condition.lock().expect("nothing panics while it is held");
+        let left = condition.paused_until?.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// Whether the breaker is open: only probes may go out.
+    pub(crate) fn is_open(&self) -> bool {
+        self.condition.lock().expect("nothing panics while it is held").open
+    }
+
+    /// Takes a probe's turn: one call of this worker every `every` while the breaker is open.
+    pub(crate) fn may_probe(&self, every: Duration) -> bool {
+        let mut condition = self.condition.lock().expect("nothing panics while it is held");
+        let may = condition.probed.is_none_or(|last| last.elapsed() >= every);
+        if may {
+            condition.probed = Some(Instant::now());
+        }
+        may
+    }
+
+    /// Takes what the fleet knows: the account pauses for `pause` from now (zero: no longer), its breaker is open or not.
+    pub(crate) fn set_condition(&self, pause: Duration, open: bool) {
+        let mut condition = self.condition.lock().expect("nothing panics while it is held");
+        let until = (!pause.is_zero()).then(|| Instant::now() + pause);
+        let newly = until.is_some() && condition.paused_until.is_none();
+        condition.paused_until = until;
+        if !open {
+            condition.probed = None;
+        }
+        condition.open = open;
+        drop(condition);
+        if newly {
+            self.book.lock().expect("nothing panics while it is held").clear();
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Waits for leave to start one call of `people` now. Drop-safe: a slot not returned is lost to nobody but this account.
+    ///
+    /// # Errors
+    /// [`Refused`]: put the call back.
+    pub(crate) async fn slot(
+        &self,
+        lane: Lane,
+        people: usize,
+        pools: &Pools,
+    ) -> Result<Option<Slot>, Refused> {
+        if let (false, pause) = (self.limits.is_paced(), self.paused()) {
+            return pause.map_or(Ok(None), |pause| Err(Refused::Later(pause)));
+        }
+        let _waiting = Waiting::new(&self.waiting[lane as usize]);
+        let _turn = self.turns[lane as usize].lock().await;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let now = Instant::now();
+            if let Some(pause) = self.paused() {
+                return Err(Refused::Later(pause));
+            }
+            if now >= deadline {
+                return Err(Refused::Later(CROWDED));
+            }
+            let ahead = self.more_urgent(lane);
+            let (slot, next) = {
+                let mut book = self.book.lock().expect("nothing panics while it is held");
+                let slot = if ahead == 0 { book.take(now) } else { None };
+                (slot, book.next(now, ahead))
+            };
+            if slot.is_some() {
+                return Ok(slot);
+            }
+            match next {
+                // Somebody more urgent is about to take it.
+                Some(at) if at <= now => tokio::time::sleep(Duration::from_millis(1)).await,
+                Some(at) => self.until(at.min(deadline)).await,
+                None => self.more(lane, people, pools, deadline).await?,
+            }
+        }
+    }
+
+    fn more_urgent(&self, lane: Lane) -> usize {
+        self.waiting[..lane as usize].iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Waits for a moment, or for news.
+    async fn until(&self, at: Instant) {
+        tokio::select! {
+            () = tokio::time::sleep_until(at.into()) => {}
+            () = self.changed.notified() => {}
+        }
+    }
+
+    /// Asks the database for slots, or waits while another call asks.
+    async fn more(&self, lane: Lane, people: usize, pools: &Pools, deadline: Instant) -> Result<(), Refused> {
+        let Ok(_leasing) = self.leasing.try_lock() else {
+            self.until((Instant::now() + Duration::from_millis(20)).min(deadline)).await;
+            return Ok(());
+        };
+        let urgent = self.waiting[Lane::Urgent as usize].load(Ordering::Relaxed) > 0;
+        let ahead = if urgent { AHEAD_URGENT } else { AHEAD };
+        let asked = pools.lease(self, self.wanted(lane), self.limits.units(people), ahead);
+        let (sent, answer) = match tokio::time::timeout_at(deadline.into(), asked).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    account = self.account,
+                    error = error.chain(),
+                    "cannot ask for an account's pace: its calls wait"
+                );
+                return Err(Refused::Later(CROWDED));
+            }
+            Err(_) => return Err(Refused::Later(CROWDED)),
+        };
+        match answer {
+            Answer::Given(grant) if grant.calls == 0 => {
+                let wait = grant.starts.saturating_sub(ahead).max(Duration::from_millis(2));
+                self.until((Instant::now() + wait).min(deadline)).await;
+            }
+            Answer::Given(grant) => {
+                self.book.lock().expect("nothing panics while it is held").add(&grant, sent, Instant::now());
+                self.changed.notify_waiters();
+            }
+            Answer::Paused(pause) => return Err(Refused::Later(pause)),
+            Answer::MinuteUsed => return Err(Refused::Later(MINUTE_USED)),
+            Answer::DayUsed => return Err(Refused::DayUsed),
+        }
+        Ok(())
+    }
+
+    /// Calls to ask leave for: all that wait, at most a slice. Where people are counted each call is asked for by itself, with its size.
+    fn wanted(&self, lane: Lane) -> u32 {
+        if self.limits.is_counted() && self.limits.units(2) == 2 {
+            return 1;
+        }
+        let waiting: usize = self.waiting.iter().map(|count| count.load(Ordering::Relaxed)).sum();
+        let standing = self.waiting[lane as usize].load(Ordering::Relaxed);
+        let most = self.limits.per_second.map_or(64, |rate| slice(rate.into()));
+        u32::try_from(waiting.max(standing)).unwrap_or(u32::MAX).clamp(1, most)
+    }
+}
+
+/// Connections for paces. Where units are counted the commit is waited for: a crash must not give a day's units out twice.
+pub(crate) struct Pools {
+    pub(crate) unsynced: Pool,
+    pub(crate) synced: Pool,
+}
+
+impl Pools {
+    /// The answer, and when it was asked for.
+    async fn lease(
+        &self,
+        limiter: &Limiter,
+        calls: u32,
+        units: u32,
+        ahead: Duration,
+    ) -> Result<(Instant, Answer), Error> {
+        let pool = if limiter.limits.is_counted() { &self.synced } else { &self.unsynced };
+        let client = pool.get().await?;
+        let sent = Instant::now();
+        Ok((sent, pace::lease(&client, limiter.account, &limiter.limits, calls, units, ahead).await?))
+    }
+}
+
+/// Counts a waiting call for as long as it waits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Waiting(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
