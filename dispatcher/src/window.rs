@@ -72,12 +72,12 @@ impl Windows {
         self.with(channel, lane, |queue| queue.throughput.sent(units, arrived));
     }
 
-    /// Takes what a look showed: messages ready.
-    fn seen(&self, channel: Channel, lane: Lane, messages: u32) {
+    /// Takes what a look showed: messages ready, and consumers.
+    fn seen(&self, channel: Channel, lane: Lane, messages: u32, consumers: u32) {
         self.with(channel, lane, |queue| {
             let since = queue.looked.elapsed();
             queue.looked = Instant::now();
-            queue.throughput.seen(messages as usize, since);
+            queue.throughput.seen(messages as usize, consumers, since);
         });
     }
 }
@@ -107,15 +107,15 @@ pub(crate) async fn publish(shared: &Shared, channel: Channel, lane: Lane, point
 /// Looks at a queue. A lost queue's published jobs become due at once.
 pub(crate) async fn look(shared: &Shared, channel: Channel, lane: Lane) -> anyhow::Result<()> {
     match shared.publisher.depth(&shared.topology.jobs(channel, lane)).await? {
-        Depth::Ready(messages) => {
+        Depth::Ready { messages, consumers } => {
             let full = shared.windows.room(channel, lane) <= 0;
-            shared.windows.seen(channel, lane, messages);
+            shared.windows.seen(channel, lane, messages, consumers);
             if full && shared.windows.room(channel, lane) > 0 {
                 shared.due(lane).notify_one();
             }
         }
         Depth::Lost => {
-            shared.windows.seen(channel, lane, 0);
+            shared.windows.seen(channel, lane, 0, 0);
             let client = shared.pool(lane).get().await?;
             let jobs = admit::queue_lost(&client, channel, lane).await?;
             if jobs > 0 {
@@ -165,7 +165,7 @@ mod tests {
         windows.sent(bulk.0, bulk.1, 60, false);
         assert_eq!(windows.room(bulk.0, bulk.1), 40);
         assert_eq!(windows.room(Channel::Email, Lane::Urgent), 100, "lanes do not share windows");
-        windows.seen(bulk.0, bulk.1, 0);
+        windows.seen(bulk.0, bulk.1, 0, 1);
         assert_eq!(windows.room(bulk.0, bulk.1), 100);
     }
 }

@@ -33,8 +33,13 @@ struct Link {
 /// What a look at a queue showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// This many messages are ready.
-    Ready(u32),
+    /// This many messages are ready, for so many consumers.
+    Ready {
+        /// Messages.
+        messages: u32,
+        /// Consumers.
+        consumers: u32,
+    },
     /// It was not there, and has been declared: whatever was in it is lost.
     Lost,
 }
@@ -120,7 +125,7 @@ impl Publisher {
         match self.topology.look(&channel, queue).await? {
             Some(declared) => {
                 *slot = Some(channel);
-                Ok(Depth::Ready(declared.ready))
+                Ok(Depth::Ready { messages: declared.ready, consumers: declared.consumers })
             }
             None => {
                 drop(slot);

@@ -18,6 +18,8 @@ pub struct Topology {
 pub struct Declared {
     /// Messages ready to be taken.
     pub ready: u32,
+    /// Those who take them.
+    pub consumers: u32,
 }
 
 impl Topology {
@@ -87,7 +89,7 @@ async fn declare(
     arguments: FieldTable,
 ) -> Result<Declared, Error> {
     let queue = deadline(channel.queue_declare(queue.into(), options, arguments)).await?;
-    Ok(Declared { ready: queue.message_count() })
+    Ok(Declared { ready: queue.message_count(), consumers: queue.consumer_count() })
 }
 
 fn is_not_found(error: &lapin::Error) -> bool {

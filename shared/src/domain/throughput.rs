@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Before anything is known, units a second.
-const GUESS: f64 = 500.0;
+const GUESS: f64 = 200.0;
 /// The time over which measurements are averaged.
 const OVER: f64 = 1.0;
+/// Messages a consumer takes into its hands ahead of its work (the default prefetch of workers).
+const HANDS: f64 = 16.0;
 /// Messages whose size is remembered.
 const MOST: usize = 4096;
 
@@ -25,10 +27,12 @@ pub struct Throughput {
     unconfirmed: i64,
     /// Units per message, lately.
     usual: f64,
-    /// Confirmed since the last look.
-    published: i64,
-    /// Units that waited at the last look.
-    waited: i64,
+    /// Units and messages confirmed since the last look.
+    published: (i64, usize),
+    /// Units and messages that waited at the last look.
+    waited: (i64, usize),
+    /// Messages believed to lie in the consumers' hands.
+    held: f64,
 }
 
 impl Default for Throughput {
@@ -40,9 +44,10 @@ impl Default for Throughput {
             own: 0,
             others: 0,
             unconfirmed: 0,
-            usual: 1.0,
-            published: 0,
-            waited: 0,
+            usual: 0.0,
+            published: (0, 0),
+            waited: (0, 0),
+            held: 0.0,
         }
     }
 }
@@ -51,14 +56,15 @@ impl Throughput {
     /// A message is on its way.
     pub fn sending(&mut self, units: i32) {
         self.unconfirmed += i64::from(units);
-        self.usual += (f64::from(units) - self.usual) / 100.0;
+        let units = f64::from(units);
+        self.usual = if self.usual > 0.0 { self.usual + (units - self.usual) / 100.0 } else { units };
     }
 
     /// A message has arrived, or not.
     pub fn sent(&mut self, units: i32, arrived: bool) {
         self.unconfirmed -= i64::from(units);
         if arrived {
-            self.published += i64::from(units);
+            self.published = (self.published.0 + i64::from(units), self.published.1 + 1);
             self.sizes.push_back(units);
             self.own += i64::from(units);
             if self.sizes.len() > MOST {
@@ -71,28 +77,46 @@ impl Throughput {
     /// Units believed to wait.
     #[must_use]
     pub fn waiting(&self) -> i64 {
-        self.own + (self.others as f64 * self.usual) as i64 + self.unconfirmed
+        self.own + (self.others as f64 * self.usual.max(1.0)) as i64 + self.unconfirmed
     }
 
-    /// Takes a look: so many messages are ready, so long after the look before.
+    /// Takes a look: so many messages are ready for so many consumers, so long after the look before.
     ///
-    /// A queue that was emptied shows only that its consumers can take at least that much.
-    pub fn seen(&mut self, messages: usize, since: Duration) {
+    /// Two things show less than they seem to. A queue that was emptied proves only that its consumers can take at least that
+    /// much; and what they took may lie in their hands yet, until those must be full.
+    pub fn seen(&mut self, messages: usize, consumers: u32, since: Duration) {
         while self.sizes.len() > messages {
             self.forget();
         }
         self.others = (messages - self.sizes.len()) as i64;
         let waits = self.waiting() - self.unconfirmed;
-        let (had, took) = (self.waited + self.published, self.waited + self.published - waits);
-        (self.waited, self.published) = (waits, 0);
+        let had = (self.waited.0 + self.published.0, self.waited.1 + self.published.1);
+        (self.waited, self.published) = ((waits, messages), (0, 0));
         let seconds = since.as_secs_f64();
-        if had <= 0 || seconds <= 0.0 {
+        if seconds <= 0.0 {
             return;
         }
-        let measured = took.max(0) as f64 / seconds;
-        if messages > 0 || measured > self.rate {
+        let taken = had.1.saturating_sub(messages) as f64;
+        let size = if taken > 0.0 { (had.0 - waits).max(0) as f64 / taken } else { self.usual }.max(1.0);
+        let worked = self.worked(taken, messages == 0, consumers, self.rate * seconds / size);
+        let measured = worked * size / seconds;
+        if had.1 > 0 && (messages > 0 || measured > self.rate) {
             self.rate += (measured - self.rate) * (1.0 - (-seconds / OVER).exp());
         }
+    }
+
+    /// Messages worked off while `taken` left the queue: what came into the consumers' hands and did not stay there.
+    fn worked(&mut self, taken: f64, emptied: bool, consumers: u32, usually: f64) -> f64 {
+        let hands = f64::from(consumers) * HANDS;
+        if !emptied {
+            self.held = hands;
+            return taken;
+        }
+        let left = self.held - usually.min(self.held);
+        let kept = (left + taken).min(hands);
+        let worked = self.held + taken - kept;
+        self.held = kept;
+        worked
     }
 
     /// The oldest message has been taken.
@@ -117,65 +141,82 @@ impl Throughput {
 mod tests {
     use super::*;
 
-    const LOOK: Duration = Duration::from_millis(50);
+    const LOOK: Duration = Duration::from_millis(25);
 
-    /// Consumers that take `rate` units a second from messages of `size`, for `looks` looks, with a backlog behind.
-    fn run(throughput: &mut Throughput, rate: f64, size: i32, looks: usize) -> i64 {
-        let (mut queue, mut due, mut largest) = (0i64, 0.0, 0);
-        for _ in 0..looks {
-            while throughput.waiting() < throughput.window(i64::from(size), 100_000) {
-                throughput.sending(size);
-                throughput.sent(size, true);
-                queue += 1;
+    /// A consumer with its hands, behind a queue.
+    #[derive(Default)]
+    struct Consumer {
+        queue: i64,
+        hands: i64,
+        due: f64,
+    }
+
+    impl Consumer {
+        /// Works `rate` units a second in messages of `size`, for `looks` looks, with a backlog behind; the most that waited.
+        fn run(&mut self, throughput: &mut Throughput, rate: f64, size: i32, looks: usize) -> i64 {
+            let mut most = 0;
+            for _ in 0..looks {
+                while throughput.waiting() < throughput.window(i64::from(size), 100_000) {
+                    throughput.sending(size);
+                    throughput.sent(size, true);
+                    self.queue += 1;
+                }
+                self.due += rate * LOOK.as_secs_f64() / f64::from(size);
+                let all = self.hands + self.queue;
+                let done = (self.due as i64).min(all);
+                self.due = if done == all { 0.0 } else { self.due - done as f64 };
+                self.hands = (all - done).min(16);
+                self.queue = all - done - self.hands;
+                most = most.max(self.queue * i64::from(size));
+                throughput.seen(usize::try_from(self.queue).unwrap(), 1, LOOK);
             }
-            largest = queue * i64::from(size);
-            due += rate * LOOK.as_secs_f64() / f64::from(size);
-            let taken = (due as i64).min(queue);
-            due -= taken as f64;
-            if queue == taken {
-                due = 0.0;
-            }
-            queue -= taken;
-            throughput.seen(usize::try_from(queue).unwrap(), LOOK);
+            most
         }
-        largest
     }
 
     #[test]
-    fn the_window_becomes_about_a_seconds_work() {
-        for (rate, size) in [(10_000.0, 50), (50_000.0, 1000), (200.0, 1), (1000.0, 1)] {
-            let mut throughput = Throughput::default();
-            let held = run(&mut throughput, rate, size, 200) as f64;
-            assert!(
-                (rate * 0.7..=rate * 1.6 + f64::from(size)).contains(&held),
-                "{rate}/s in messages of {size}: {held}"
-            );
+    fn the_queue_holds_about_a_seconds_work() {
+        for (rate, size) in [(10_000.0, 50), (50_000.0, 1000), (5000.0, 100), (200.0, 1), (1000.0, 1)] {
+            let (mut throughput, mut consumer) = (Throughput::default(), Consumer::default());
+            consumer.run(&mut throughput, rate, size, 400);
+            let held = consumer.run(&mut throughput, rate, size, 400) as f64;
+            let most = rate * 1.5 + f64::from(size);
+            assert!((rate * 0.6..=most).contains(&held), "{rate}/s in messages of {size}: {held}");
         }
+    }
+
+    #[test]
+    fn what_slow_consumers_take_into_their_hands_is_not_taken_for_work() {
+        let (mut throughput, mut consumer) = (Throughput::default(), Consumer::default());
+        let most = consumer.run(&mut throughput, 10.0, 50, 4000);
+        assert!(most <= 250, "{most} at 10/s");
+        assert_eq!(throughput.window(50, 5000), 50);
     }
 
     #[test]
     fn it_finds_up_and_down_within_seconds() {
-        let mut throughput = Throughput::default();
-        run(&mut throughput, 50_000.0, 50, 40);
+        let (mut throughput, mut consumer) = (Throughput::default(), Consumer::default());
+        consumer.run(&mut throughput, 50_000.0, 50, 80);
         assert!(throughput.rate() > 30_000.0, "up in 2 s: {}", throughput.rate());
-        run(&mut throughput, 100.0, 50, 120);
-        assert!(throughput.rate() < 400.0, "down in 6 s: {}", throughput.rate());
-        run(&mut throughput, 0.0, 50, 200);
-        assert_eq!(throughput.window(50, 5000), 50, "without consumers one job waits");
+        consumer.run(&mut throughput, 100.0, 50, 280);
+        assert!(throughput.rate() < 400.0, "down in 7 s: {}", throughput.rate());
+        consumer.run(&mut throughput, 0.0, 50, 400);
+        assert_eq!(throughput.window(50, 5000), 50, "without work done one job waits");
     }
 
     #[test]
     fn a_queue_that_runs_empty_says_nothing_against_its_consumers() {
-        let mut throughput = Throughput::default();
-        run(&mut throughput, 5000.0, 1, 100);
-        throughput.seen(0, LOOK);
+        let (mut throughput, mut consumer) = (Throughput::default(), Consumer::default());
+        consumer.run(&mut throughput, 5000.0, 1, 400);
+        throughput.seen(0, 1, LOOK);
         let busy = throughput.rate();
+        assert!(busy > 3000.0, "{busy}");
         for _ in 0..1000 {
             throughput.sending(1);
             throughput.sent(1, true);
-            throughput.seen(0, LOOK);
+            throughput.seen(0, 1, LOOK);
         }
-        assert!((throughput.rate() - busy).abs() < 1.0, "{} {busy}", throughput.rate());
+        assert!(throughput.rate() > busy * 0.99, "{} {busy}", throughput.rate());
     }
 
     #[test]
@@ -188,12 +229,12 @@ mod tests {
         for units in [1000, 1000, 1, 1] {
             throughput.sent(units, true);
         }
-        throughput.seen(2, LOOK);
+        throughput.seen(2, 1, LOOK);
         assert_eq!(throughput.waiting(), 2, "first in, first out");
         throughput.sending(7);
         throughput.sent(7, false);
         assert_eq!(throughput.waiting(), 2);
-        throughput.seen(12, LOOK);
+        throughput.seen(12, 1, LOOK);
         assert!(throughput.waiting() >= 12, "others published too");
     }
 }
