@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use herald_channels::Gate;
 use herald_shared::domain::Lane;
+use herald_shared::domain::account_choice::WAITED_FOR;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Shared;
@@ -58,7 +59,8 @@ impl CallGate {
 
     async fn refuse(&self, refused: Refused) {
         let wait = match refused {
-            Refused::Later(wait) => wait,
+            Refused::Later(wait) if wait < WAITED_FOR => wait,
+            Refused::Later(_) => Duration::ZERO,
             // Admission finds another account, or knows how long to wait.
             Refused::DayUsed => {
                 crate::health::rest(&self.shared, &self.account, DAY_USED).await;

@@ -186,7 +186,8 @@ pub(crate) async fn throttled(context: &LaneContext, account: &Open, failure: &F
             "cannot tell the fleet of a pause: each worker will hear it itself"
         );
     }
-    wish
+    // After a long pause of the account the work is admission's again: perhaps another account can take it.
+    if account.limiter.rests() { Duration::ZERO } else { wish }
 }
 
 /// A day's quota is used up: the fleet rests, so that admission gives the work to another account.

@@ -156,7 +156,7 @@ async fn accounts_of_one_order_share_by_weight_and_an_open_breaker_gets_single_p
     let counts = send().await;
     assert!((2750..4750).contains(&counts[0]), "3 : 1 by chance in 100 jobs: {counts:?}");
 
-    // Jobs hold 50 deliveries, so that is what one probe carries.
+    // Jobs hold 50 deliveries; a worker makes one call of a probe and gives the rest back while the breaker stays open.
     let open = "INSERT INTO account_health (account_id, breaker, open_until)
          SELECT id, 1, now() + interval '1 hour' FROM account WHERE name = 'hooks'";
     system.database.run(open).await;
@@ -165,7 +165,7 @@ async fn accounts_of_one_order_share_by_weight_and_an_open_breaker_gets_single_p
     let begun = Instant::now();
     let counts = send().await;
     let probes = 1 + begun.elapsed().as_secs() / 5;
-    assert!(counts[0] >= 50 && counts[0] <= 50 * i64::try_from(probes).unwrap(), "{counts:?}");
+    assert!(counts[0] >= 1 && counts[0] <= 50 * i64::try_from(probes).unwrap(), "{counts:?}");
     system.database.run("UPDATE account_health SET breaker = 0").await;
     let counts = send().await;
     assert!((2750..4750).contains(&counts[0]), "back again: {counts:?}");
