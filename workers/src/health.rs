@@ -36,12 +36,11 @@ struct Counts {
 impl Tally {
     /// Counts a call. A pause asked for says nothing of health, nor does a call that did not begin.
     pub(crate) fn add(&self, spec: &Spec, verdict: &Verdict, took: Duration) {
-        if !spec.one_provider {
-            return;
-        }
         let blamed = match verdict {
             Verdict::NotStarted => return,
             Verdict::Failed(failure) if failure.class == Class::RateLimited => return,
+            // Another provider for each recipient: its failure says nothing of the others.
+            Verdict::Failed(_) if !spec.one_provider => return,
             Verdict::Failed(failure) => blames_account(failure).then_some(failure),
             _ => None,
         };
