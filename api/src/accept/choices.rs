@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use herald_shared::db;
 use herald_shared::domain::Channel;
+use herald_shared::domain::account_choice::by_weight;
 
 use crate::App;
 use crate::error::Result;
@@ -16,21 +17,22 @@ const TRUST: Duration = Duration::from_secs(2);
 /// Tenants remembered.
 const MAX_ENTRIES: usize = 10_000;
 
-/// A tenant's first account per channel.
+/// A tenant's first accounts per channel, each with its part of the work.
 #[derive(Debug, Clone, Default)]
-pub struct Chosen(Vec<(Channel, i64)>);
+pub struct Chosen(Vec<(Channel, i64, f64)>);
 
 impl Chosen {
     /// A choice given as such, for tests.
     #[must_use]
     pub fn new(accounts: Vec<(Channel, i64)>) -> Self {
-        Chosen(accounts)
+        Chosen(accounts.into_iter().map(|(channel, account)| (channel, account, 1.0)).collect())
     }
 
-    /// The account for `channel`; `None` when the tenant has no enabled one.
+    /// An account for `channel`, by chance where several share the work; `None` when the tenant has no enabled one.
     #[must_use]
     pub fn account(&self, channel: Channel) -> Option<i64> {
-        self.0.iter().find(|(own, _)| *own == channel).map(|(_, account)| *account)
+        let own = self.0.iter().filter(|(own, _, _)| *own == channel);
+        by_weight(own, |(_, _, part)| *part, fastrand::f64).map(|(_, account, _)| *account)
     }
 }
 

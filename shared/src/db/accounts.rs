@@ -229,14 +229,16 @@ pub async fn delete(client: &impl GenericClient, tenant_id: i64, uid: Uuid) -> R
     })
 }
 
-/// The account that new work of each channel uses first; channels without an enabled account are missing.
+/// The accounts that new work of each channel uses first, with their part of it.
 ///
 /// # Errors
 /// [`Error`] of the database.
-pub async fn choices(client: &impl GenericClient, tenant_id: i64) -> Result<Vec<(Channel, i64)>, Error> {
+pub async fn choices(client: &impl GenericClient, tenant_id: i64) -> Result<Vec<(Channel, i64, f64)>, Error> {
     let statement = client.prepare_cached(include_str!("sql/accounts/choices.sql")).await?;
     let rows = client.query(&statement, &[&tenant_id]).await?;
-    rows.iter().map(|row| Ok((Channel::from_code(row.get("channel"))?, row.get("id")))).collect()
+    rows.iter()
+        .map(|row| Ok((Channel::from_code(row.get("channel"))?, row.get("id"), row.get("part"))))
+        .collect()
 }
 
 /// Seals every secret again that is not under the first master key; returns how many. Run it in a transaction.

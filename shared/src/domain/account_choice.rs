@@ -52,7 +52,7 @@ pub fn choose(
             .map(|account| (account, (now + full_for(account.id)).max(account.paused_until).max(now)))
             .collect();
         let able = ready.iter().filter(|(_, at)| *at <= now).map(|(account, _)| *account);
-        if let Some(account) = by_weight(able, &mut roll) {
+        if let Some(account) = by_weight(able, |account| account.weight, &mut roll) {
             return Choice::Use(account.id);
         }
         if let Some(at) = ready.iter().map(|(_, at)| *at).min() {
@@ -67,14 +67,14 @@ fn is_usable(account: &Candidate, now: Duration) -> bool {
     account.open_until.is_none() && account.down_until.is_none() && account.paused_until < now + WAITED_FOR
 }
 
-/// The one with the least of `-ln(random) / weight`: each is first as often as its part of all weights.
-fn by_weight<'a>(
-    accounts: impl Iterator<Item = &'a Candidate>,
-    roll: &mut impl FnMut() -> f64,
-) -> Option<&'a Candidate> {
-    let key = |account: &Candidate, roll: f64| -roll.max(f64::MIN_POSITIVE).ln() / account.weight.max(1e-9);
-    let keyed = accounts.map(|account| (key(account, roll()), account));
-    keyed.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, account)| account)
+/// One of `all` by chance: the one with the least of `-ln(random) / weight`, so each is first as often as its part of all weights.
+pub fn by_weight<T>(
+    all: impl Iterator<Item = T>,
+    weight: impl Fn(&T) -> f64,
+    mut roll: impl FnMut() -> f64,
+) -> Option<T> {
+    let keyed = all.map(|one| (-roll().max(f64::MIN_POSITIVE).ln() / weight(&one).max(1e-9), one));
+    keyed.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, one)| one)
 }
 
 /// Nothing is in order: an account that has been down for long is tried, else the first that may be.

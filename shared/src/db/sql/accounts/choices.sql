@@ -1,6 +1,10 @@
--- The account new work of each channel uses first: enabled, usable ones before those that are down, then by order.
--- $1 tenant.
-SELECT DISTINCT ON (channel) channel, id
-FROM account
-WHERE tenant_id = $1 AND enabled AND deleted_at IS NULL
-ORDER BY channel, state = 2, failover_order, id
+-- The accounts new work of each channel uses first: of those in order (enabled, not down, its breaker closed, not resting for a minute
+-- or more) the ones of the lowest order, with their part of the work; where none is in order, the lowest order all the same. $1 tenant.
+SELECT channel, id, part
+  FROM (SELECT a.channel, a.id, (a.weight * coalesce(h.share, 1))::double precision AS part,
+               rank() OVER (PARTITION BY a.channel
+                            ORDER BY a.state = 2 OR coalesce(h.breaker = 1 OR h.paused_until > now() + interval '60 s', false), a.failover_order) AS place
+          FROM account a LEFT JOIN account_health h ON h.account_id = a.id
+         WHERE a.tenant_id = $1 AND a.enabled AND a.deleted_at IS NULL) AS ranked
+ WHERE place = 1
+ ORDER BY channel, id
