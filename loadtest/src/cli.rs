@@ -4,14 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::bulk::BulkArgs;
 use crate::env::Env;
 use crate::floor::Floor;
 use crate::inbox::InboxArgs;
 use crate::latency::LatencyArgs;
 use crate::mail::MailArgs;
+use crate::mixed::MixedArgs;
 use crate::single::SingleArgs;
 use crate::standin::Standin;
-use crate::{floor, inbox, latency, mail, single, standin};
+use crate::{bulk, floor, inbox, latency, mail, mixed, single, standin};
 
 /// Measures Herald through its HTTP contract, beside floors measured in the same run on the same machine.
 ///
@@ -42,6 +44,11 @@ enum Command {
     Latency(LatencyArgs),
     /// Throughput of singles: closed loop, from the first POST to the last outcome recorded, beside pgbench.
     Single(SingleArgs),
+    /// One plan of a million people to WeCom (draft, streamed upload, send), each exactly once, beside the rows floor.
+    Bulk(BulkArgs),
+    /// Urgent singles of one tenant beside a plan of a million of another, in turns with nothing beside; and how soon a
+    /// third tenant's plan starts.
+    Mixed(MixedArgs),
     /// One plan of 10,000 mails over SMTP, each exactly once, beside postfix's smtp-source on the same server.
     Smtp(MailArgs),
     /// Bulk into the in-app inbox: deliveries a second from the first POST to the last plan finished.
@@ -66,6 +73,8 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Floor(args) => floor::run(args, &env, json).await,
         Command::Latency(args) => Box::pin(latency::run(args, &env, json)).await,
         Command::Single(args) => single::run(args, &env, json).await,
+        Command::Bulk(args) => Box::pin(bulk::run(args, &env, json)).await,
+        Command::Mixed(args) => Box::pin(mixed::run(args, &env, json)).await,
         Command::Smtp(args) => mail::run(args, &env, json).await,
         Command::Inbox(args) => inbox::run(args, &env, json).await,
         Command::Standin(args) => standin::run(args).await,

@@ -8,6 +8,7 @@
 //! and its time counts from when it was due, not from when the generator got round to it.
 
 mod arrivals;
+mod bulk;
 pub mod cli;
 mod env;
 mod floor;
@@ -16,8 +17,10 @@ mod inbox;
 mod interrupt;
 mod latency;
 mod mail;
+mod mixed;
 mod pace;
 mod processes;
+mod progress;
 mod report;
 mod servers;
 mod single;
@@ -25,3 +28,4 @@ mod smtp_source;
 mod standin;
 pub mod standins;
 mod stats;
+mod urgent;
