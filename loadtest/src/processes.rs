@@ -75,11 +75,11 @@ pub(crate) fn chosen(named: &[Watched], env: &Env) -> Vec<Watched> {
         .collect()
 }
 
-/// What was named, or else everything that takes part: Herald's three, the generator, and the servers where they run on
-/// this machine. What listens on a port of this machine is read in `/proc`.
+/// The generator, and what was named, or else everything that takes part: Herald's three, and the servers where they run
+/// on this machine. What listens on a port of this machine is read in `/proc`.
 pub(crate) fn whole_system(named: &[Watched], env: &Env) -> Vec<Watched> {
     if !named.is_empty() {
-        return named.to_vec();
+        return named.iter().cloned().chain([Watched::this_process()]).collect();
     }
     let mut all = chosen(&[], env);
     for (watched, (_, variable)) in all.iter_mut().zip(OWN) {

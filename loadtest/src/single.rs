@@ -1,6 +1,6 @@
 //! Throughput of singles: plans of one recipient, closed loop, from the first accepted to the last recorded.
 
-mod load;
+pub(crate) mod load;
 
 use std::fmt;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::env::Env;
 use crate::floor::pgbench;
 use crate::herald::account::Borrowed;
 use crate::herald::{Herald, finished};
-use crate::processes::{Meter, Used, Watched, chosen};
+use crate::processes::{Meter, Used, Watched, whole_system};
 use crate::report::{Table, emit, tenth, times, whole};
 use crate::standins::webhook::{self, Key};
 use crate::stats::{self, Percentiles};
@@ -60,8 +60,9 @@ pub(crate) struct SingleArgs {
     #[arg(long, default_value_t = 10)]
     floor_seconds: u32,
     /// A process whose CPU is counted: NAME=URL of its /metrics (whole seconds only) or NAME=PID (exact, with its
-    /// descendants; also for Postgres and RabbitMQ). Repeatable.
-    /// Default: Herald's three, where the environment names them (HERALD_URL, HERALD_DISPATCHER_URL, HERALD_WORKER_URL).
+    /// descendants). Repeatable.
+    /// Default: Herald's three, where the environment names them (HERALD_URL, HERALD_DISPATCHER_URL, HERALD_WORKER_URL),
+    /// and the servers where they run on this machine.
     #[arg(long = "process", value_name = "NAME=URL|PID")]
     processes: Vec<Watched>,
     /// Disable the tenant's other accounts of the channel for the time of the measurement, and enable them again.
@@ -188,9 +189,7 @@ async fn round(
         0 => None,
         seconds => Some(pgbench::run(env, seconds).await?.per_second),
     };
-    let mut watched = chosen(&args.processes, env);
-    watched.push(Watched::this_process());
-    let meter = Meter::start(watched).await?;
+    let meter = Meter::start(whole_system(&args.processes, env)).await?;
     let since = finished::just_before_now();
     let start = Instant::now();
     let posted = load.post_for(args.concurrency, Duration::from_secs(args.seconds)).await?;

@@ -25,16 +25,21 @@ impl Urgent {
     /// `count` plans at `rate` a second, from due to arrival; returns when all of them are recorded.
     pub(crate) async fn run(&self, rate: f64, count: usize) -> anyhow::Result<Measured> {
         let since = finished::just_before_now();
+        let measured = self.arrive(rate, count).await?;
+        // What records the outcomes of this run must not disturb the next.
+        self.herald.wait_idle(&since, PATIENCE).await?;
+        Ok(measured)
+    }
+
+    /// The same; returns when all have arrived.
+    pub(crate) async fn arrive(&self, rate: f64, count: usize) -> anyhow::Result<Measured> {
         let run = self.arrivals.begin(count);
         let mut ticks = pace::ticks(rate, count);
         while let Some(tick) = ticks.recv().await {
             let load = self.clone();
             tokio::spawn(async move { load.post(run, tick).await });
         }
-        let measured = self.arrivals.finish(PATIENCE).await?;
-        // What records the outcomes of this run must not disturb the next.
-        self.herald.wait_idle(&since, PATIENCE).await?;
-        Ok(measured)
+        self.arrivals.finish(PATIENCE).await
     }
 
     async fn post(&self, run: u64, tick: Tick) {
