@@ -20,6 +20,7 @@ use crate::herald::Herald;
 use crate::herald::account::Borrowed;
 use crate::processes::{MAX_MB, Meter, Used, Watched, herald_peak_mb, whole_system};
 use crate::progress::Progress;
+use crate::queues::{Depth, Queues};
 use crate::report::{emit, times, whole};
 use crate::standins::wecom;
 use crate::stats;
@@ -75,6 +76,7 @@ struct Report {
     calls: u64,
     recalled: Option<Recalled>,
     herald_peak_mb: f64,
+    queues: Vec<Depth>,
     processes: Vec<Used>,
 }
 
@@ -96,6 +98,7 @@ impl fmt::Display for Report {
                 }
             }
         }
+        write!(f, "{}", Depth::lines(&self.queues))?;
         for used in &self.processes {
             writeln!(f, "{used}, {:.1} us CPU a person", used.cpu * 1e6 / self.recipients as f64)?;
         }
@@ -158,10 +161,12 @@ async fn measure(
     eprintln!("uploading {} people", args.recipients);
     herald.upload(&id, audience::csv(args.recipients), args.recipients).await?;
     let upload = begun.elapsed();
+    let queues = Queues::start(env).await?;
     let start = Instant::now();
     herald.order(&id, "send").await?;
     let ran = follow(args, herald, &id, standin, start).await?;
     let processes = meter.stop().await?;
+    let queues = Queues::stop(queues);
     let calls = check(args, &ran, standin)?;
     let per_second = stats::rate(args.recipients as usize, ran.time);
     Ok(Report {
@@ -176,6 +181,7 @@ async fn measure(
         calls,
         recalled: ran.recalled,
         herald_peak_mb: herald_peak_mb(&processes),
+        queues,
         processes,
     })
 }

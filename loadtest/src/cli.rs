@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::accept::AcceptArgs;
+use crate::book::ReportArgs;
 use crate::bulk::BulkArgs;
 use crate::env::Env;
 use crate::floor::Floor;
@@ -17,7 +18,7 @@ use crate::peer::PeerArgs;
 use crate::single::SingleArgs;
 use crate::soak::SoakArgs;
 use crate::standin::Standin;
-use crate::{accept, bulk, floor, inbox, latency, limits, mail, mixed, peer, single, soak, standin};
+use crate::{accept, book, bulk, floor, inbox, latency, limits, mail, mixed, peer, single, soak, standin};
 
 /// Measures Herald through its HTTP contract, beside floors measured in the same run on the same machine.
 ///
@@ -65,6 +66,8 @@ enum Command {
     Smtp(MailArgs),
     /// Bulk into the in-app inbox: deliveries a second from the first POST to the last plan finished.
     Inbox(InboxArgs),
+    /// Runs everything and writes one table, Markdown and plots.
+    Report(ReportArgs),
     /// Plays a provider for work by hand, until Ctrl-C.
     #[command(subcommand)]
     Standin(Standin),
@@ -93,6 +96,7 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Mixed(args) => Box::pin(mixed::run(args, &env, json)).await,
         Command::Smtp(args) => mail::run(args, &env, json).await,
         Command::Inbox(args) => inbox::run(args, &env, json).await,
+        Command::Report(args) => book::run(args, &cli.env).await,
         Command::Standin(args) => standin::run(args).await,
     }
 }

@@ -9,6 +9,7 @@
 
 mod accept;
 mod arrivals;
+mod book;
 mod bulk;
 pub mod cli;
 mod env;

@@ -22,6 +22,7 @@ use crate::herald::Herald;
 use crate::herald::account::Borrowed;
 use crate::pace;
 use crate::processes::{Meter, Used, Watched, whole_system};
+use crate::queues::{Depth, Queues};
 use crate::report::{Table, emit, tenth, times};
 use crate::standins::webhook::{self, Key};
 use crate::standins::wecom;
@@ -90,11 +91,17 @@ struct Report {
     ratio_p95: f64,
     ratio_p99: f64,
     third_first_ms: f64,
+    queues: Vec<Depth>,
     processes: Vec<Used>,
 }
 
 impl Report {
-    fn new(args: &MixedArgs, pairs: Vec<Pair>, processes: Vec<Used>) -> anyhow::Result<Self> {
+    fn new(
+        args: &MixedArgs,
+        pairs: Vec<Pair>,
+        queues: Vec<Depth>,
+        processes: Vec<Used>,
+    ) -> anyhow::Result<Self> {
         let of = |pick: fn(&Pair) -> Percentiles| {
             Percentiles::medians(&pairs.iter().map(pick).collect::<Vec<_>>())
         };
@@ -112,6 +119,7 @@ impl Report {
             ratio_p50: busy.p50 / idle.p50,
             ratio_p95: busy.p95 / idle.p95,
             ratio_p99: busy.p99 / idle.p99,
+            queues,
             processes,
         })
     }
@@ -152,6 +160,7 @@ impl fmt::Display for Report {
             f,
             "gate p95 <= {MAX_RATIO}x, p99 <= max({MAX_RATIO}x, {MAX_P99_MS} ms), third starts <= {MAX_START_MS} ms: {met}"
         )?;
+        write!(f, "{}", Depth::lines(&self.queues))?;
         self.processes.iter().try_for_each(|used| writeln!(f, "{used}"))
     }
 }
@@ -204,6 +213,7 @@ async fn pairs(
     urgent.run(args.rate, pace::warm_up(args.rate)).await?;
     third.measure().await?;
     let meter = Meter::start(whole_system(&args.processes, env)).await?;
+    let queues = Queues::start(env).await?;
     let mut pairs = Vec::new();
     for number in 1..=args.pairs {
         eprintln!("pair {number} of {}: idle", args.pairs);
@@ -229,5 +239,5 @@ async fn pairs(
             third_all_ms: stats::ms(all),
         });
     }
-    Report::new(args, pairs, meter.stop().await?)
+    Report::new(args, pairs, Queues::stop(queues), meter.stop().await?)
 }

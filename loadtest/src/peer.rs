@@ -154,6 +154,7 @@ impl Peer<'_> {
             .env("AMQP_URL", &self.servers.amqp_url)
             .env("PEER_SIGNING_KEY", self.key.text())
             .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("PYTHONWARNINGS", "ignore")
             .stdin(Stdio::null())
             .kill_on_drop(true);
         command

@@ -35,6 +35,14 @@ pub(crate) struct Queues {
     sampler: JoinHandle<()>,
 }
 
+impl Depth {
+    /// One line for each queue in which something waited.
+    pub(crate) fn lines(all: &[Self]) -> String {
+        let waited = all.iter().filter(|depth| depth.max > 0);
+        waited.map(|depth| format!("{}: at most {} messages waited\n", depth.queue, depth.max)).collect()
+    }
+}
+
 impl Queues {
     /// `None` without `AMQP_URL`: the depths are then not in the report.
     pub(crate) async fn start(env: &Env) -> anyhow::Result<Option<Self>> {
@@ -49,9 +57,10 @@ impl Queues {
     }
 
     /// The queues that exist.
-    pub(crate) fn stop(self) -> Vec<Depth> {
-        self.sampler.abort();
-        std::mem::take(&mut *self.depths.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn stop(sampled: Option<Self>) -> Vec<Depth> {
+        let Some(queues) = sampled else { return Vec::new() };
+        queues.sampler.abort();
+        std::mem::take(&mut *queues.depths.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

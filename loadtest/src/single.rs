@@ -18,6 +18,7 @@ use crate::floor::pgbench;
 use crate::herald::account::Borrowed;
 use crate::herald::{Herald, finished};
 use crate::processes::{Meter, Used, Watched, whole_system};
+use crate::queues::{Depth, Queues};
 use crate::report::{Table, emit, tenth, times, whole};
 use crate::standins::webhook::{self, Key};
 use crate::stats::{self, Percentiles};
@@ -80,6 +81,7 @@ struct Round {
     recorded_per_second: f64,
     ratio: Option<f64>,
     accept: Option<Percentiles>,
+    queues: Vec<Depth>,
     processes: Vec<Used>,
 }
 
@@ -115,6 +117,7 @@ impl fmt::Display for Report {
                 let each = used.cpu * 1e6 / round.accepted.max(1) as f64;
                 writeln!(f, "round {} {used}, {each:.0} us CPU a message", number + 1)?;
             }
+            write!(f, "{}", Depth::lines(&round.queues))?;
             if round.throttled > 0 {
                 let times = round.throttled;
                 writeln!(
@@ -190,12 +193,14 @@ async fn round(
         seconds => Some(pgbench::run(env, seconds).await?.per_second),
     };
     let meter = Meter::start(whole_system(&args.processes, env)).await?;
+    let queues = Queues::start(env).await?;
     let since = finished::just_before_now();
     let start = Instant::now();
     let posted = load.post_for(args.concurrency, Duration::from_secs(args.seconds)).await?;
     let posting = start.elapsed();
     let all = load.herald.wait_recorded(&posted.newest, &since, PATIENCE).await? - start;
     let processes = meter.stop().await?;
+    let queues = Queues::stop(queues);
     load.check(&posted.ids, standin).await?;
     let recorded_per_second = stats::rate(posted.ids.len(), all);
     Ok(Round {
@@ -206,6 +211,7 @@ async fn round(
         recorded_per_second,
         ratio: pgbench.map(|floor| recorded_per_second / floor),
         accept: Percentiles::of(posted.times),
+        queues,
         processes,
     })
 }

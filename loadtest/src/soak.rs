@@ -88,9 +88,7 @@ impl fmt::Display for Report {
             whole(self.people as f64)
         )?;
         write!(f, "{table}")?;
-        for depth in self.queues.iter().filter(|depth| depth.max > 0) {
-            writeln!(f, "{}: at most {} messages waited", depth.queue, depth.max)?;
-        }
+        write!(f, "{}", Depth::lines(&self.queues))?;
         for used in &self.processes {
             let at = |share: usize| {
                 used.samples.get((used.samples.len().max(1) - 1) * share / 4).map_or(0.0, |s| s.mb)
@@ -159,7 +157,7 @@ async fn measure(
         ensure!(received.distinct() as u64 == deliveries.sent, "WeCom saw {} people", received.distinct());
         Ok(())
     })?;
-    let queues = queues.map(Queues::stop).unwrap_or_default();
+    let queues = Queues::stop(queues);
     let urgent_repeated = parts.iter().map(|(_, repeated)| repeated).sum();
     let parts = parts.into_iter().map(|(part, _)| part).collect();
     Ok(Report { seconds, people, urgent_repeated, parts, queues, processes })
