@@ -1,11 +1,12 @@
 # Herald's commands. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run mail test faults build-tests build lint lint-tools packages clean-data
+.PHONY: help run mail test faults load build-tests build lint lint-tools packages clean-data
 ARGS ?=
 SECONDS ?= 600
 SEED ?= 1
 OLD_BIN_DIR ?=
 QUOTAS ?=
+LOAD ?= --directory target/load
 PYTHON := /usr/bin/python3 -B
 
 help: ## Lists the commands
@@ -26,6 +27,10 @@ test: build-tests ## Runs all tests with fresh private servers (ARGS="..." goes 
 faults: packages build-tests ## Breaks everything under load for SECONDS=600 by SEED=1 and checks that nothing is lost
 	SECONDS=$(SECONDS) SEED=$(SEED) OLD_BIN_DIR=$(OLD_BIN_DIR) QUOTAS=$(QUOTAS) \
 	  cargo test -p herald-tests --test faults -- --ignored --nocapture a_run_of_choice
+
+# Measures the Herald that `make run` has started, or else starts one for the time of it. LOAD: arguments of `report`.
+load: packages ## Measures everything in short form beside its floors and prints one table (some 6 minutes)
+	@deploy/load $(LOAD)
 
 # The system tests start the programs themselves, which `cargo test` alone would not build.
 build-tests: ## Builds the tests and, for them, the programs (dev profile)

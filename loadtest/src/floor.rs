@@ -6,7 +6,7 @@
 pub(crate) mod hops;
 pub(crate) mod pgbench;
 mod pointers;
-mod rows;
+pub(crate) mod rows;
 mod scratch;
 
 use std::path::Path;

@@ -1,8 +1,10 @@
 //! A client of Herald's public HTTP contract (HTTP_API.md), as small as the measurements need.
 
 pub(crate) mod account;
+mod draft;
 pub(crate) mod finished;
 mod key;
+mod tenant;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -41,6 +43,15 @@ pub(crate) struct Plan {
     pub(crate) id: String,
     pub(crate) status: String,
     pub(crate) deliveries: Deliveries,
+    #[serde(default)]
+    pub(crate) recipients: People,
+}
+
+/// Counts of people by result.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub(crate) struct People {
+    /// Without a result yet.
+    pub(crate) pending: u64,
 }
 
 /// Counts by status.
@@ -49,6 +60,19 @@ pub(crate) struct Deliveries {
     pub(crate) total: u64,
     pub(crate) sent: u64,
     pub(crate) delivered: u64,
+    #[serde(default)]
+    pending: u64,
+    #[serde(default)]
+    queued: u64,
+    #[serde(default)]
+    sending: u64,
+}
+
+impl Deliveries {
+    /// Those without an outcome.
+    pub(crate) fn open(&self) -> u64 {
+        self.pending + self.queued + self.sending
+    }
 }
 
 /// One page of a list.

@@ -3,25 +3,22 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::ensure;
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::arrivals::{Arrivals, Measured};
+use crate::arrivals::Arrivals;
 use crate::env::Env;
 use crate::floor::hops::{Hops, Target};
+use crate::herald::Herald;
 use crate::herald::account::Borrowed;
-use crate::herald::{Herald, finished, text};
-use crate::pace::{self, Tick};
+use crate::pace;
 use crate::report::{Table, emit, tenth, times};
 use crate::standins::webhook::{self, Key};
 use crate::stats::Percentiles;
-
-/// A run is given up when this long after its last message was due some have not arrived.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::urgent::Urgent;
 
 /// Limits of the ratios, ARCHITECTURE.md "Speed".
 const MAX_P50: f64 = 1.6;
@@ -130,7 +127,7 @@ pub(crate) async fn run(args: LatencyArgs, env: &Env, json: Option<&Path>) -> an
     let url = standin.url("/urgent");
     let details = json!({"settings": {"timeout_ms": 10000}, "secret": {"signing_key": key.text()}});
     let account = Borrowed::create(&herald, "webhook", "webhook", details, args.set_aside).await?;
-    let load = Load { herald, arrivals, url: url.clone() };
+    let load = Load { urgent: Urgent { herald, arrivals, url: url.clone() } };
     let report = account
         .during(async {
             let hops = Hops::open(env, Target { url, key }).await?;
@@ -146,25 +143,22 @@ pub(crate) async fn run(args: LatencyArgs, env: &Env, json: Option<&Path>) -> an
     Ok(())
 }
 
-#[derive(Clone)]
 struct Load {
-    herald: Herald,
-    arrivals: Arc<Arrivals>,
-    url: String,
+    urgent: Urgent,
 }
 
 impl Load {
     async fn pairs(&self, args: &LatencyArgs, hops: &Hops) -> anyhow::Result<Vec<Run>> {
         // Connections, caches and prepared statements warm up outside the measure.
         eprintln!("warming up");
-        hops.run(&self.arrivals, args.rate, pace::warm_up(args.rate)).await?;
-        self.plans(args.rate, pace::warm_up(args.rate)).await?;
+        hops.run(&self.urgent.arrivals, args.rate, pace::warm_up(args.rate)).await?;
+        self.urgent.run(args.rate, pace::warm_up(args.rate)).await?;
         let mut runs = Vec::new();
         for number in 1..=args.runs {
             eprintln!("run {number} of {}: floor", args.runs);
-            let floor = hops.run(&self.arrivals, args.rate, args.plans).await?;
+            let floor = hops.run(&self.urgent.arrivals, args.rate, args.plans).await?;
             eprintln!("run {number} of {}: herald", args.runs);
-            let herald = self.plans(args.rate, args.plans).await?;
+            let herald = self.urgent.run(args.rate, args.plans).await?;
             runs.push(Run {
                 floor: floor.latency,
                 herald: herald.latency,
@@ -173,31 +167,5 @@ impl Load {
             });
         }
         Ok(runs)
-    }
-
-    async fn plans(&self, rate: f64, count: usize) -> anyhow::Result<Measured> {
-        let since = finished::just_before_now();
-        let run = self.arrivals.begin(count);
-        let mut ticks = pace::ticks(rate, count);
-        while let Some(tick) = ticks.recv().await {
-            let load = self.clone();
-            tokio::spawn(async move { load.post(run, tick).await });
-        }
-        let measured = self.arrivals.finish(PATIENCE).await?;
-        // What records the outcomes of this run must not disturb the next.
-        self.herald.wait_idle(&since, PATIENCE).await?;
-        Ok(measured)
-    }
-
-    async fn post(&self, run: u64, tick: Tick) {
-        let body = json!({
-            "title": Arrivals::title(run, tick.index), "content": {"text": text()}, "recipients": [self.url],
-            "channels": ["webhook"], "priority": "urgent",
-        });
-        self.arrivals.started(tick);
-        // A plan that was not accepted shows as a message that does not arrive; this says why.
-        if let Err(error) = self.herald.accept_plan(body.to_string().into_bytes()).await {
-            eprintln!("{error:#}");
-        }
     }
 }

@@ -7,7 +7,10 @@
 //! percentile is exact (all samples are kept), every load with a rate is open loop: a message is due by the clock,
 //! and its time counts from when it was due, not from when the generator got round to it.
 
+mod accept;
 mod arrivals;
+mod book;
+mod bulk;
 pub mod cli;
 mod env;
 mod floor;
@@ -15,13 +18,20 @@ mod herald;
 mod inbox;
 mod interrupt;
 mod latency;
+mod limits;
 mod mail;
+mod mixed;
 mod pace;
+mod peer;
 mod processes;
+mod progress;
+mod queues;
 mod report;
 mod servers;
 mod single;
 mod smtp_source;
+mod soak;
 mod standin;
 pub mod standins;
 mod stats;
+mod urgent;

@@ -1,24 +1,32 @@
-//! What processes use: CPU time and resident memory, from their `/metrics` or from `/proc`.
+//! What processes use: CPU time and resident memory, from their `/metrics` or from `/proc`, over time.
 
-use std::collections::BTreeMap;
+mod listener;
+mod series;
+mod table;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use tokio::task::JoinHandle;
 
+pub(crate) use series::Sample;
+use series::Series;
+use table::Table;
+
 use crate::env::Env;
 
-/// Time between two samples of memory.
-const SAMPLE: Duration = Duration::from_millis(200);
+/// Time between two samples.
+const SAMPLE: Duration = Duration::from_millis(250);
 
-/// The kernel's clock ticks a second; 100 on every Linux that Rust's standard library supports (USER_HZ).
-const TICKS: f64 = 100.0;
+/// Memory that none of Herald's processes may reach, ARCHITECTURE.md "Speed".
+pub(crate) const MAX_MB: f64 = 150.0;
 
-/// Bytes in a memory page, as `/proc/PID/statm` counts; 4096 on x86-64 and on the usual arm64 kernels.
-const PAGE: f64 = 4096.0;
+/// Herald's own processes and the variables with their URLs.
+const OWN: [(&str, &str); 3] =
+    [("api", "HERALD_URL"), ("dispatcher", "HERALD_DISPATCHER_URL"), ("worker", "HERALD_WORKER_URL")];
 
 /// One watched process: `NAME=URL` of its metrics, or `NAME=PID` (with its descendants).
 #[derive(Clone, Debug)]
@@ -59,13 +67,40 @@ pub(crate) fn chosen(named: &[Watched], env: &Env) -> Vec<Watched> {
     if !named.is_empty() {
         return named.to_vec();
     }
-    [("api", "HERALD_URL"), ("dispatcher", "HERALD_DISPATCHER_URL"), ("worker", "HERALD_WORKER_URL")]
-        .into_iter()
+    OWN.into_iter()
         .filter_map(|(name, variable)| {
             let url = format!("{}/metrics", env.get(variable)?.trim_end_matches('/'));
             Some(Watched { name: name.to_owned(), source: Source::Metrics(url) })
         })
         .collect()
+}
+
+/// The generator, and what was named, or else everything that takes part: Herald's three, and the servers where they run
+/// on this machine. What listens on a port of this machine is read in `/proc`.
+pub(crate) fn whole_system(named: &[Watched], env: &Env) -> Vec<Watched> {
+    if !named.is_empty() {
+        return named.iter().cloned().chain([Watched::this_process()]).collect();
+    }
+    let mut all = chosen(&[], env);
+    for (watched, (_, variable)) in all.iter_mut().zip(OWN) {
+        if let Some(pid) = local_process(env.get(variable).as_deref()) {
+            watched.source = Source::Pid(pid);
+        }
+    }
+    for (name, variable) in [("postgres", "DATABASE_URL"), ("rabbitmq", "AMQP_URL")] {
+        if let Some(pid) = local_process(env.get(variable).as_deref()) {
+            all.push(Watched { name: name.to_owned(), source: Source::Pid(pid) });
+        }
+    }
+    all.push(Watched::this_process());
+    all
+}
+
+/// The process behind a URL with a port of this machine.
+fn local_process(url: Option<&str>) -> Option<u32> {
+    let url = reqwest::Url::parse(url?).ok()?;
+    let local = matches!(url.host_str()?, "localhost" | "127.0.0.1" | "[::1]");
+    listener::of_port(url.port().filter(|_| local)?)
 }
 
 /// CPU seconds since start and resident bytes.
@@ -84,6 +119,8 @@ pub(crate) struct Used {
     pub(crate) cpu: f64,
     /// Highest sampled resident memory, in MB (10^6 bytes).
     pub(crate) peak_mb: f64,
+    /// Over time.
+    pub(crate) samples: Vec<Sample>,
 }
 
 impl fmt::Display for Used {
@@ -92,127 +129,105 @@ impl fmt::Display for Used {
     }
 }
 
+/// The highest memory among Herald's own processes, which have a limit, in MB.
+pub(crate) fn herald_peak_mb(all: &[Used]) -> f64 {
+    let own = |used: &&Used| OWN.iter().any(|(name, _)| used.name.starts_with(name));
+    all.iter().filter(own).map(|used| used.peak_mb).fold(0.0, f64::max)
+}
+
 /// Samples processes from its making until [`Meter::stop`].
 pub(crate) struct Meter {
-    watched: Vec<Watched>,
+    looker: Looker,
     before: Vec<Usage>,
-    peaks: Arc<Mutex<BTreeMap<String, f64>>>,
+    series: Arc<Mutex<Vec<Series>>>,
     sampler: JoinHandle<()>,
-    http: reqwest::Client,
 }
 
 impl Meter {
     pub(crate) async fn start(watched: Vec<Watched>) -> anyhow::Result<Self> {
-        let http = crate::servers::http(Duration::from_secs(5))?;
-        let mut before = Vec::new();
-        for process in &watched {
-            before.push(usage(&http, process).await?);
-        }
-        let peaks = Arc::new(Mutex::new(BTreeMap::new()));
-        let sampler = tokio::spawn(sample(http.clone(), watched.clone(), Arc::clone(&peaks)));
-        Ok(Self { watched, before, peaks, sampler, http })
+        let looker = Looker { http: crate::servers::http(Duration::from_secs(5))?, watched };
+        let before = looker.look().await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+        let series: Vec<Series> = looker.watched.iter().map(|_| Series::default()).collect();
+        let series = Arc::new(Mutex::new(series));
+        let sampler = tokio::spawn(sample(looker.clone(), before.clone(), Arc::clone(&series)));
+        Ok(Self { looker, before, series, sampler })
     }
 
     /// What each used since the start.
     pub(crate) async fn stop(self) -> anyhow::Result<Vec<Used>> {
         self.sampler.abort();
+        let now = self.looker.look().await;
+        let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = Vec::new();
-        for (process, before) in self.watched.iter().zip(&self.before) {
-            let now = usage(&self.http, process).await?;
-            let peaks = self.peaks.lock().unwrap_or_else(PoisonError::into_inner);
-            let sampled = peaks.get(&process.name).copied().unwrap_or(0.0);
-            let peak = sampled.max(now.memory).max(before.memory);
-            all.push(Used { name: process.name.clone(), cpu: now.cpu - before.cpu, peak_mb: peak / 1e6 });
+        for (at, now) in now.into_iter().enumerate() {
+            let (now, before, series) = (now?, self.before[at], &mut series[at]);
+            let peak = series.peak.max(now.memory).max(before.memory);
+            all.push(Used {
+                name: self.looker.watched[at].name.clone(),
+                cpu: now.cpu - before.cpu,
+                peak_mb: peak / 1e6,
+                samples: std::mem::take(&mut series.samples),
+            });
         }
         Ok(all)
     }
 }
 
-async fn sample(http: reqwest::Client, watched: Vec<Watched>, peaks: Arc<Mutex<BTreeMap<String, f64>>>) {
+async fn sample(looker: Looker, before: Vec<Usage>, series: Arc<Mutex<Vec<Series>>>) {
+    let begun = Instant::now();
     loop {
-        for process in &watched {
-            // A process that is away for a moment shows at the end, when its usage is asked for again.
-            if let Ok(now) = usage(&http, process).await {
-                let mut peaks = peaks.lock().unwrap_or_else(PoisonError::into_inner);
-                let peak = peaks.entry(process.name.clone()).or_insert(0.0);
-                *peak = peak.max(now.memory);
+        let now = looker.look().await;
+        let seconds = begun.elapsed().as_secs_f64();
+        {
+            let mut series = series.lock().unwrap_or_else(PoisonError::into_inner);
+            for ((series, before), now) in series.iter_mut().zip(&before).zip(now) {
+                // A process that is away for a moment shows at the end, when its usage is asked for again.
+                if let Ok(now) = now {
+                    series.add(seconds, *before, now);
+                }
             }
         }
         tokio::time::sleep(SAMPLE).await;
     }
 }
 
-async fn usage(http: &reqwest::Client, process: &Watched) -> anyhow::Result<Usage> {
-    match &process.source {
-        Source::Pid(pid) => of_tree(*pid),
-        Source::Metrics(url) => {
-            let answer =
-                http.get(url).send().await.with_context(|| format!("metrics of {}", process.name))?;
-            let text = answer.text().await?;
-            let value = |name| metric(&text, name).with_context(|| format!("{url} has no {name}"));
-            Ok(Usage {
-                cpu: value("process_cpu_seconds_total")?,
-                memory: value("process_resident_memory_bytes")?,
-            })
+#[derive(Clone)]
+struct Looker {
+    http: reqwest::Client,
+    watched: Vec<Watched>,
+}
+
+impl Looker {
+    /// One usage for each process, in order.
+    async fn look(&self) -> Vec<anyhow::Result<Usage>> {
+        let any_pid = self.watched.iter().any(|process| matches!(process.source, Source::Pid(_)));
+        let table = any_pid.then(Table::read);
+        let mut all = Vec::new();
+        for process in &self.watched {
+            all.push(match (&process.source, &table) {
+                (Source::Metrics(url), _) => self.ask(&process.name, url).await,
+                (Source::Pid(pid), Some(Ok(table))) => {
+                    table.tree(*pid).with_context(|| format!("there is no process {pid} ({})", process.name))
+                }
+                (Source::Pid(_), _) => Err(anyhow::anyhow!("/proc cannot be read")),
+            });
         }
+        all
+    }
+
+    async fn ask(&self, name: &str, url: &str) -> anyhow::Result<Usage> {
+        let answer = self.http.get(url).send().await.with_context(|| format!("metrics of {name}"))?;
+        let text = answer.text().await?;
+        let value = |name| metric(&text, name).with_context(|| format!("{url} has no {name}"));
+        Ok(Usage {
+            cpu: value("process_cpu_seconds_total")?,
+            memory: value("process_resident_memory_bytes")?,
+        })
     }
 }
 
 fn metric(text: &str, name: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
-}
-
-/// A process with all its descendants; what those that have ended used is in their parents' figures.
-fn of_tree(root: u32) -> anyhow::Result<Usage> {
-    let mut stats = BTreeMap::new();
-    for entry in std::fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        if let Some(stat) = Stat::read(pid) {
-            stats.insert(pid, stat);
-        }
-    }
-    if !stats.contains_key(&root) {
-        bail!("there is no process {root}");
-    }
-    let mut sum = Usage::default();
-    for (pid, stat) in &stats {
-        if descends(*pid, root, &stats) {
-            sum.cpu += stat.cpu_ticks / TICKS;
-            sum.memory += stat.pages * PAGE;
-        }
-    }
-    Ok(sum)
-}
-
-fn descends(mut pid: u32, root: u32, stats: &BTreeMap<u32, Stat>) -> bool {
-    while pid != root {
-        match stats.get(&pid) {
-            Some(stat) if stat.parent != 0 => pid = stat.parent,
-            _ => return false,
-        }
-    }
-    true
-}
-
-struct Stat {
-    parent: u32,
-    cpu_ticks: f64,
-    pages: f64,
-}
-
-impl Stat {
-    /// `None` when the process has gone. Fields as numbered in proc(5): after the name, which may hold anything.
-    fn read(pid: u32) -> Option<Self> {
-        let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-        let number = |field: usize| fields.get(field - 3)?.parse::<f64>().ok();
-        Some(Self {
-            parent: fields.get(1)?.parse().ok()?,
-            cpu_ticks: number(14)? + number(15)? + number(16)? + number(17)?,
-            pages: number(24)?,
-        })
-    }
 }
 
 #[cfg(test)]
@@ -231,12 +246,5 @@ mod tests {
     fn metrics_are_found_by_their_whole_name() {
         let text = "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total_x 3\nprocess_cpu_seconds_total 1.5\n";
         assert_eq!(metric(text, "process_cpu_seconds_total"), Some(1.5));
-    }
-
-    #[test]
-    fn this_process_uses_something() {
-        let usage = of_tree(std::process::id()).unwrap();
-        assert!(usage.memory > 100_000.0);
-        assert!(of_tree(u32::MAX).is_err());
     }
 }

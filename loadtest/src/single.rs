@@ -1,6 +1,6 @@
 //! Throughput of singles: plans of one recipient, closed loop, from the first accepted to the last recorded.
 
-mod load;
+pub(crate) mod load;
 
 use std::fmt;
 use std::path::Path;
@@ -17,7 +17,8 @@ use crate::env::Env;
 use crate::floor::pgbench;
 use crate::herald::account::Borrowed;
 use crate::herald::{Herald, finished};
-use crate::processes::{Meter, Used, Watched, chosen};
+use crate::processes::{Meter, Used, Watched, whole_system};
+use crate::queues::{Depth, Queues};
 use crate::report::{Table, emit, tenth, times, whole};
 use crate::standins::webhook::{self, Key};
 use crate::stats::{self, Percentiles};
@@ -60,8 +61,9 @@ pub(crate) struct SingleArgs {
     #[arg(long, default_value_t = 10)]
     floor_seconds: u32,
     /// A process whose CPU is counted: NAME=URL of its /metrics (whole seconds only) or NAME=PID (exact, with its
-    /// descendants; also for Postgres and RabbitMQ). Repeatable.
-    /// Default: Herald's three, where the environment names them (HERALD_URL, HERALD_DISPATCHER_URL, HERALD_WORKER_URL).
+    /// descendants). Repeatable.
+    /// Default: Herald's three, where the environment names them (HERALD_URL, HERALD_DISPATCHER_URL, HERALD_WORKER_URL),
+    /// and the servers where they run on this machine.
     #[arg(long = "process", value_name = "NAME=URL|PID")]
     processes: Vec<Watched>,
     /// Disable the tenant's other accounts of the channel for the time of the measurement, and enable them again.
@@ -79,6 +81,7 @@ struct Round {
     recorded_per_second: f64,
     ratio: Option<f64>,
     accept: Option<Percentiles>,
+    queues: Vec<Depth>,
     processes: Vec<Used>,
 }
 
@@ -114,6 +117,7 @@ impl fmt::Display for Report {
                 let each = used.cpu * 1e6 / round.accepted.max(1) as f64;
                 writeln!(f, "round {} {used}, {each:.0} us CPU a message", number + 1)?;
             }
+            write!(f, "{}", Depth::lines(&round.queues))?;
             if round.throttled > 0 {
                 let times = round.throttled;
                 writeln!(
@@ -188,15 +192,15 @@ async fn round(
         0 => None,
         seconds => Some(pgbench::run(env, seconds).await?.per_second),
     };
-    let mut watched = chosen(&args.processes, env);
-    watched.push(Watched::this_process());
-    let meter = Meter::start(watched).await?;
+    let meter = Meter::start(whole_system(&args.processes, env)).await?;
+    let queues = Queues::start(env).await?;
     let since = finished::just_before_now();
     let start = Instant::now();
     let posted = load.post_for(args.concurrency, Duration::from_secs(args.seconds)).await?;
     let posting = start.elapsed();
     let all = load.herald.wait_recorded(&posted.newest, &since, PATIENCE).await? - start;
     let processes = meter.stop().await?;
+    let queues = Queues::stop(queues);
     load.check(&posted.ids, standin).await?;
     let recorded_per_second = stats::rate(posted.ids.len(), all);
     Ok(Round {
@@ -207,6 +211,7 @@ async fn round(
         recorded_per_second,
         ratio: pgbench.map(|floor| recorded_per_second / floor),
         accept: Percentiles::of(posted.times),
+        queues,
         processes,
     })
 }

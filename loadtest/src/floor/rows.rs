@@ -40,10 +40,10 @@ const CHUNK: usize = 1000;
 
 /// How long it took.
 #[derive(Debug, Serialize)]
-pub(super) struct Rows {
+pub(crate) struct Rows {
     rows: usize,
     seconds: f64,
-    per_second: f64,
+    pub(crate) per_second: f64,
 }
 
 impl fmt::Display for Rows {
@@ -59,7 +59,7 @@ impl fmt::Display for Rows {
 }
 
 /// Measures in a scratch schema of `DATABASE_URL`.
-pub(super) async fn run(env: &Env, rows: usize) -> anyhow::Result<Rows> {
+pub(crate) async fn run(env: &Env, rows: usize) -> anyhow::Result<Rows> {
     ensure!(rows > 0, "--rows must be at least 1");
     let scratch = Scratch::create(&env.required("DATABASE_URL")?, TABLES).await?;
     let measured = interruptible(measure(&scratch, rows)).await;

@@ -16,29 +16,35 @@ use crate::standins::webhook;
 const SAMPLE: usize = 50;
 
 /// The clients' common part.
-pub(super) struct Load {
-    pub(super) herald: Herald,
+pub(crate) struct Load {
+    pub(crate) herald: Herald,
     channel: Channel,
     url: String,
     priority: String,
+    later: bool,
 }
 
 /// What the clients did together.
 #[derive(Default)]
-pub(super) struct Done {
-    pub(super) ids: Vec<String>,
+pub(crate) struct Done {
+    pub(crate) ids: Vec<String>,
     /// Each client's last.
-    pub(super) newest: Vec<String>,
-    pub(super) times: Vec<Duration>,
-    pub(super) throttled: usize,
+    pub(crate) newest: Vec<String>,
+    pub(crate) times: Vec<Duration>,
+    pub(crate) throttled: usize,
 }
 
 impl Load {
-    pub(super) fn new(herald: Herald, channel: Channel, url: String, priority: &str) -> Self {
-        Self { herald, channel, url, priority: priority.to_owned() }
+    pub(crate) fn new(herald: Herald, channel: Channel, url: String, priority: &str) -> Self {
+        Self { herald, channel, url, priority: priority.to_owned(), later: false }
     }
 
-    pub(super) async fn post_for(self: &Arc<Self>, clients: usize, time: Duration) -> anyhow::Result<Done> {
+    /// The plans are due in an hour and expire a second later: they are accepted and nothing more.
+    pub(crate) fn for_later(self) -> Self {
+        Self { later: true, ..self }
+    }
+
+    pub(crate) async fn post_for(self: &Arc<Self>, clients: usize, time: Duration) -> anyhow::Result<Done> {
         let end = Instant::now() + time;
         let number = Arc::new(AtomicUsize::new(0));
         let mut tasks = JoinSet::new();
@@ -81,14 +87,20 @@ impl Load {
             Channel::Webhook => ("webhook", json!(self.url)),
             Channel::Inbox => ("inbox", json!({"key": format!("single-{number}")})),
         };
-        json!({
+        let mut plan = json!({
             "title": format!("single {number}"), "content": {"text": text()}, "recipients": [recipient],
             "channels": [channel], "priority": self.priority,
-        })
+        });
+        if self.later {
+            let due = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+            plan["send_at"] = json!(due.to_string());
+            plan["expires_at"] = json!((due + jiff::SignedDuration::from_secs(1)).to_string());
+        }
+        plan
     }
 
     /// Every plan must have been sent, exactly once where the receiver can tell.
-    pub(super) async fn check(&self, ids: &[String], standin: &webhook::Handle) -> anyhow::Result<()> {
+    pub(crate) async fn check(&self, ids: &[String], standin: &webhook::Handle) -> anyhow::Result<()> {
         if let Channel::Webhook = self.channel {
             let (seen, repeated) = standin.read(|received| {
                 let repeated = received.accepted_by_id.values().filter(|tally| tally.count > 1).count();
