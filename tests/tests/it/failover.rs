@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{assert_correct, duplicates, mail_to_many, start};
 
-const PEOPLE: usize = 6000;
+const PEOPLE: usize = 4000;
 
 async fn account(tenant: &Tenant, name: &str, order: i32, millis: u64) -> (smtp::Handle, String) {
     let server = smtp::start(smtp::Options::default()).await.unwrap();
