@@ -150,6 +150,11 @@ impl Accounts {
 }
 
 impl Open {
+    /// People one call may carry of `wanted`: where people are counted, no more than a minute's or day's worth, else it could never go.
+    pub(crate) fn most(&self, wanted: u32) -> i32 {
+        i32::try_from(wanted.min(self.limiter.limits().most_in_a_call())).unwrap_or(i32::MAX).max(1)
+    }
+
     /// Notes that a call went through; `true` the first time after it was down.
     pub(crate) fn works(&self) -> bool {
         self.down.load(Ordering::Relaxed) && self.down.swap(false, Ordering::Relaxed)

@@ -81,6 +81,11 @@ impl Limiter {
         }
     }
 
+    /// The account's limits.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// A place on the way to a slot; waits for one.
     pub(crate) async fn place(&self, lane: Lane) -> OwnedSemaphorePermit {
         self.places[lane as usize].clone().acquire_owned().await.expect("it is never closed")

@@ -53,8 +53,8 @@ pub(crate) async fn run(context: &Arc<LaneContext>, pointer: Pointer) -> bool {
     let want = Want {
         job: pointer.job,
         calls: i32::try_from(permits.len()).unwrap_or(1),
-        batch: i32::try_from(account.spec.batch).unwrap_or(1),
-        personal: i32::try_from(account.spec.personal).unwrap_or(1),
+        batch: account.most(account.spec.batch),
+        personal: account.most(account.spec.personal),
     };
     let Some(mut claimed) = context.batches.claim(want).await else { return true };
     let account = current(context, account, &claimed).await;
@@ -81,7 +81,7 @@ async fn capacity(
     if let Some(pause) = account.limiter.paused().filter(|pause| *pause > PATIENCE) {
         return Err(pause);
     }
-    let batch = i32::try_from(account.spec.batch).unwrap_or(1).max(1);
+    let batch = account.most(account.spec.batch);
     let mut calls = usize::try_from((pointer.units + batch - 1) / batch).unwrap_or(1);
     if account.limiter.is_open() {
         // One call tells whether it works again; what it cannot take goes back, for admission to choose another account.

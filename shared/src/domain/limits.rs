@@ -61,6 +61,15 @@ impl Limits {
         self.per_minute.is_some() || self.per_day.is_some()
     }
 
+    /// Most people one call can carry under the counted limits.
+    #[must_use]
+    pub fn most_in_a_call(&self) -> u32 {
+        match self.per {
+            Per::Call => u32::MAX,
+            Per::Recipient => self.per_minute.unwrap_or(u32::MAX).min(self.per_day.unwrap_or(u32::MAX)),
+        }
+    }
+
     /// Units of a call to `people`.
     #[must_use]
     pub fn units(&self, people: usize) -> u32 {
@@ -82,6 +91,8 @@ mod tests {
             Limits::read(&json!({"per_second": 50, "per_day": 1000, "per": "recipient", "concurrency": 0}));
         assert_eq!((limits.per_second, limits.per_minute, limits.per_day), (Some(50), None, Some(1000)));
         assert_eq!((limits.concurrency, limits.units(7)), (None, 7));
+        assert_eq!(limits.most_in_a_call(), 1000);
+        assert_eq!(Limits::read(&json!({"per_minute": 5})).most_in_a_call(), u32::MAX);
         assert!(!Limits::read(&json!({"concurrency": 3})).is_paced());
         assert_eq!(Limits::read(&Value::Null), Limits::default());
     }
