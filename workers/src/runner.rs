@@ -91,8 +91,10 @@ async fn capacity(
         calls = 1;
     }
     let first = async {
+        // The place first: whoever waits for one must not keep a more urgent call from being one of those at once.
+        let place = account.limiter.place(context.lane).await;
         let call = account.capacity.clone().acquire_owned().await.expect("it is never closed");
-        Permit { call, place: account.limiter.place(context.lane).await }
+        Permit { call, place }
     };
     let first = tokio::time::timeout(PATIENCE, first).await;
     let channel = account.spec.channel.as_str();
@@ -105,8 +107,8 @@ async fn capacity(
 /// Permits free right now.
 fn more(context: &LaneContext, account: &Arc<Open>, most: usize) -> impl Iterator<Item = Permit> {
     (0..most).map_while(|_| {
-        let call = account.capacity.clone().try_acquire_owned().ok()?;
-        Some(Permit { call, place: account.limiter.try_place(context.lane)? })
+        let place = account.limiter.try_place(context.lane)?;
+        Some(Permit { call: account.capacity.clone().try_acquire_owned().ok()?, place })
     })
 }
 
