@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::Channel;
 use crate::herald::{Herald, Posted, text};
+use crate::pace;
 use crate::standins::webhook;
 
 /// Plans looked at one by one after a round.
@@ -59,6 +60,26 @@ impl Load {
             all.ids.extend(done.ids);
             all.times.extend(done.times);
             all.throttled += done.throttled;
+        }
+        Ok(all)
+    }
+
+    /// Posts `rate` a second by the clock for `time`, however long the answers take; times count from when each was due.
+    pub(crate) async fn post_at(self: &Arc<Self>, rate: f64, time: Duration) -> anyhow::Result<Done> {
+        let mut ticks = pace::ticks(rate, (rate * time.as_secs_f64()).ceil() as usize);
+        let mut tasks = JoinSet::new();
+        while let Some(tick) = ticks.recv().await {
+            let load = Arc::clone(self);
+            tasks.spawn(async move {
+                let body = load.plan(tick.index).to_string().into_bytes();
+                anyhow::Ok((load.herald.accept_plan(body).await?, tick.due.elapsed()))
+            });
+        }
+        let mut all = Done::default();
+        while let Some(done) = tasks.join_next().await {
+            let (id, time) = done??;
+            all.ids.push(id);
+            all.times.push(time);
         }
         Ok(all)
     }
