@@ -207,6 +207,7 @@ async fn round(
     let start = Instant::now();
     let posted = load.post_for(args.concurrency, Duration::from_secs(args.seconds)).await?;
     let posting = start.elapsed();
+    load.arrived(posted.ids.len(), standin, PATIENCE).await?;
     let all = load.herald.wait_recorded(&posted.newest, &since, PATIENCE).await? - start;
     let processes = meter.stop().await?;
     let queues = Queues::stop(queues);

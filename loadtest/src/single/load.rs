@@ -120,6 +120,19 @@ impl Load {
         plan
     }
 
+    /// Waits until the receiver has seen as many messages, where it can tell: asking Herald would cost Herald.
+    pub(crate) async fn arrived(
+        &self,
+        count: usize,
+        standin: &webhook::Handle,
+        limit: Duration,
+    ) -> anyhow::Result<()> {
+        if let Channel::Webhook = self.channel {
+            standin.wait_for(|received| received.accepted_by_id.len() >= count, limit).await?;
+        }
+        Ok(())
+    }
+
     /// Every plan must have been sent, exactly once where the receiver can tell.
     pub(crate) async fn check(&self, ids: &[String], standin: &webhook::Handle) -> anyhow::Result<()> {
         if let Channel::Webhook = self.channel {
