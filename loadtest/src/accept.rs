@@ -30,6 +30,9 @@ pub(crate) struct AcceptArgs {
     /// Clients; each posts its next plan when the one before is accepted.
     #[arg(long, default_value_t = 64)]
     concurrency: usize,
+    /// Plans a second, each due by the clock and its time counted from then, instead of clients that wait for each other.
+    #[arg(long)]
+    rate: Option<f64>,
     /// How long they post in a round.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
@@ -64,6 +67,7 @@ struct Round {
 #[derive(Debug, Serialize)]
 struct Report {
     concurrency: usize,
+    rate: Option<f64>,
     rounds: Vec<Round>,
     median_accepted_per_second: f64,
     median_pgbench_per_second: f64,
@@ -82,7 +86,11 @@ impl fmt::Display for Report {
                 figures.into_iter().chain(percentiles.into_iter().flatten()),
             );
         }
-        write!(f, "{} clients, closed loop; the plans are due in an hour\n{table}", self.concurrency)?;
+        match self.rate {
+            Some(rate) => write!(f, "{rate}/s by the clock")?,
+            None => write!(f, "{} clients, closed loop", self.concurrency)?,
+        }
+        write!(f, "; the plans are due in an hour\n{table}")?;
         for (number, round) in self.rounds.iter().enumerate() {
             for used in &round.processes {
                 let each = used.cpu * 1e6 / round.accepted.max(1) as f64;
@@ -105,6 +113,7 @@ pub(crate) async fn run(args: AcceptArgs, env: &Env, json: Option<&Path>) -> any
     let median = |pick: fn(&Round) -> f64| stats::median(rounds.iter().map(pick).collect()).unwrap_or(0.0);
     let report = Report {
         concurrency: args.concurrency,
+        rate: args.rate,
         median_accepted_per_second: median(|round| round.accepted_per_second),
         median_pgbench_per_second: median(|round| round.pgbench_per_second),
         median_ratio: median(|round| round.ratio),
@@ -133,7 +142,11 @@ async fn round(args: &AcceptArgs, env: &Env, load: &Arc<Load>) -> anyhow::Result
     let floor = pgbench::run(env, args.floor_seconds).await?.per_second;
     let meter = Meter::start(whole_system(&args.processes, env)).await?;
     let start = Instant::now();
-    let posted = load.post_for(args.concurrency, Duration::from_secs(args.seconds)).await?;
+    let time = Duration::from_secs(args.seconds);
+    let posted = match args.rate {
+        Some(rate) => load.post_at(rate, time).await?,
+        None => load.post_for(args.concurrency, time).await?,
+    };
     let accepted_per_second = stats::rate(posted.ids.len(), start.elapsed());
     Ok(Round {
         pgbench_per_second: floor,

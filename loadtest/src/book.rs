@@ -110,7 +110,7 @@ fn markdown(table: &Table, plots: &[(String, String)], results: &Results, full: 
     let form = if full { "long" } else { "short" };
     let mut text = format!(
         "# Figures of one run\n\nWritten by `herald-loadtest report` at {} ({form} forms) on a machine with {} cores. Ratios hold between machines, absolute figures\n\
-         do not. Each command's own result is beside this file as JSON.\n\n```text\n{table}```\n",
+         do not. What each command measured lies beside this file as JSON where it was run.\n\n```text\n{table}```\n",
         jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC"),
         std::thread::available_parallelism().map_or(0, usize::from),
     );

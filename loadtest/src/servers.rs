@@ -6,6 +6,8 @@ use anyhow::Context;
 use lapin::{Connection, ConnectionProperties};
 use tokio_postgres::{Client, NoTls};
 
+use crate::env::Env;
+
 /// A Postgres connection of its own; without TLS, as floors are measured on one machine.
 pub(crate) async fn postgres(url: &str) -> anyhow::Result<Client> {
     let (client, connection) =
@@ -15,6 +17,14 @@ pub(crate) async fn postgres(url: &str) -> anyhow::Result<Client> {
             eprintln!("Postgres connection ended: {error}");
         }
     });
+    Ok(client)
+}
+
+/// A session that holds a snapshot until it is dropped.
+pub(crate) async fn idle_transaction(env: &Env) -> anyhow::Result<Client> {
+    let client = postgres(&env.required("DATABASE_URL")?).await?;
+    let begin = "SET idle_in_transaction_session_timeout = 0; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT txid_current()";
+    client.batch_execute(begin).await?;
     Ok(client)
 }
 

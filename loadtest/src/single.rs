@@ -20,6 +20,7 @@ use crate::herald::{Herald, finished};
 use crate::processes::{Meter, Used, Watched, whole_system};
 use crate::queues::{Depth, Queues};
 use crate::report::{Table, emit, tenth, times, whole};
+use crate::servers;
 use crate::standins::webhook::{self, Key};
 use crate::stats::{self, Percentiles};
 
@@ -60,6 +61,10 @@ pub(crate) struct SingleArgs {
     /// Length of the pgbench floor before each round, in seconds; 0 leaves it out.
     #[arg(long, default_value_t = 10)]
     floor_seconds: u32,
+    /// Leave a transaction idle in the database from before the first round to the end, as a forgotten session would: it
+    /// keeps PostgreSQL from tidying up. Compare the last of many rounds with those of a run without.
+    #[arg(long)]
+    idle_transaction: bool,
     /// A process whose CPU is counted: NAME=URL of its /metrics (whole seconds only) or NAME=PID (exact, with its
     /// descendants). Repeatable.
     /// Default: Herald's three, where the environment names them (HERALD_URL, HERALD_DISPATCHER_URL, HERALD_WORKER_URL),
@@ -88,6 +93,7 @@ struct Round {
 #[derive(Debug, Serialize)]
 struct Report {
     concurrency: usize,
+    idle_transaction: bool,
     rounds: Vec<Round>,
     median_recorded_per_second: Option<f64>,
     median_ratio: Option<f64>,
@@ -143,12 +149,15 @@ impl fmt::Display for Report {
 /// Measures and prints.
 pub(crate) async fn run(args: SingleArgs, env: &Env, json: Option<&Path>) -> anyhow::Result<()> {
     let herald = Herald::open(env)?;
+    let idle = if args.idle_transaction { Some(servers::idle_transaction(env).await?) } else { None };
     let (fast, fast_key) = herald.with_fast_key().await?;
     let rounds = rounds(&args, env, &herald, fast).await;
     fast_key.revoke().await?;
     let rounds = rounds?;
+    drop(idle);
     let report = Report {
         concurrency: args.concurrency,
+        idle_transaction: args.idle_transaction,
         median_recorded_per_second: stats::median(
             rounds.iter().map(|round| round.recorded_per_second).collect(),
         ),
@@ -198,6 +207,7 @@ async fn round(
     let start = Instant::now();
     let posted = load.post_for(args.concurrency, Duration::from_secs(args.seconds)).await?;
     let posting = start.elapsed();
+    load.arrived(posted.ids.len(), standin, PATIENCE).await?;
     let all = load.herald.wait_recorded(&posted.newest, &since, PATIENCE).await? - start;
     let processes = meter.stop().await?;
     let queues = Queues::stop(queues);

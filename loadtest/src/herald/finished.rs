@@ -11,8 +11,10 @@ use super::{Deliveries, Herald, Page};
 /// Time between two looks at one plan.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Time between two looks at the tenant's list of plans, which costs the API more.
+/// Time between two looks at the tenant's list of plans, which costs the API more: at least this, and at least so many
+/// times what the look took, so that looking does not slow down what is looked at.
 const LOOK_AT_ALL: Duration = Duration::from_millis(100);
+const REST: u32 = 9;
 
 #[derive(Debug, Deserialize)]
 struct Item {}
@@ -51,14 +53,17 @@ impl Herald {
     /// Some are after `limit`.
     pub(crate) async fn wait_idle(&self, since: &str, limit: Duration) -> anyhow::Result<()> {
         let deadline = Instant::now() + limit;
-        while self.any_open(since).await? {
+        loop {
+            let begun = Instant::now();
+            if !self.any_open(since).await? {
+                return Ok(());
+            }
             ensure!(
                 Instant::now() < deadline,
                 "plans are still running {limit:?} after the last was accepted"
             );
-            tokio::time::sleep(LOOK_AT_ALL).await;
+            tokio::time::sleep(LOOK_AT_ALL.max(begun.elapsed() * REST)).await;
         }
-        Ok(())
     }
 
     /// Waits until every plan created after `since` is finished; when that was.

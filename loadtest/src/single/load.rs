@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::Channel;
 use crate::herald::{Herald, Posted, text};
+use crate::pace;
 use crate::standins::webhook;
 
 /// Plans looked at one by one after a round.
@@ -63,6 +64,26 @@ impl Load {
         Ok(all)
     }
 
+    /// Posts `rate` a second by the clock for `time`, however long the answers take; times count from when each was due.
+    pub(crate) async fn post_at(self: &Arc<Self>, rate: f64, time: Duration) -> anyhow::Result<Done> {
+        let mut ticks = pace::ticks(rate, (rate * time.as_secs_f64()).ceil() as usize);
+        let mut tasks = JoinSet::new();
+        while let Some(tick) = ticks.recv().await {
+            let load = Arc::clone(self);
+            tasks.spawn(async move {
+                let body = load.plan(tick.index).to_string().into_bytes();
+                anyhow::Ok((load.herald.accept_plan(body).await?, tick.due.elapsed()))
+            });
+        }
+        let mut all = Done::default();
+        while let Some(done) = tasks.join_next().await {
+            let (id, time) = done??;
+            all.ids.push(id);
+            all.times.push(time);
+        }
+        Ok(all)
+    }
+
     async fn client(&self, number: &AtomicUsize, end: Instant) -> anyhow::Result<Done> {
         let mut done = Done::default();
         while Instant::now() < end {
@@ -97,6 +118,19 @@ impl Load {
             plan["expires_at"] = json!((due + jiff::SignedDuration::from_secs(1)).to_string());
         }
         plan
+    }
+
+    /// Waits until the receiver has seen as many messages, where it can tell: asking Herald would cost Herald.
+    pub(crate) async fn arrived(
+        &self,
+        count: usize,
+        standin: &webhook::Handle,
+        limit: Duration,
+    ) -> anyhow::Result<()> {
+        if let Channel::Webhook = self.channel {
+            standin.wait_for(|received| received.accepted_by_id.len() >= count, limit).await?;
+        }
+        Ok(())
     }
 
     /// Every plan must have been sent, exactly once where the receiver can tell.

@@ -41,6 +41,8 @@ pub(crate) async fn serve(fake: Arc<Fake>) -> String {
         .route("/v1/keys/{id}", delete(revoke_key))
         .route("/v1/plans", get(list_plans).post(create_plan))
         .route("/v1/plans/{id}", get(one_plan))
+        .route("/v1/plans/{id}/recipients", posted(upload))
+        .route("/v1/plans/{id}/{order}", posted(order))
         .route(
             "/metrics",
             get(|| async { "process_cpu_seconds_total 1\nprocess_resident_memory_bytes 5e7\n" }),
@@ -68,8 +70,9 @@ impl Fake {
         let recipients = plan["recipients"].as_array().unwrap();
         for _ in 0..if self.repeats { 2 } else { 1 } {
             match channel {
-                "webhook" => post(&id, recipients[0].as_str().unwrap(), &account, &plan).await,
+                "webhook" => post(&id, address(&recipients[0]), &account, &plan).await,
                 "email" => mail(recipients, &account).await,
+                "wecom" => wecom(recipients, &account).await,
                 _ => {}
             }
         }
@@ -81,6 +84,11 @@ impl Fake {
             }),
         );
     }
+}
+
+/// A webhook's URL, bare or as part of a person.
+fn address(recipient: &Value) -> &str {
+    recipient.as_str().or_else(|| recipient["url"].as_str()).unwrap()
 }
 
 async fn post(id: &str, url: &str, account: &Value, plan: &Value) {
@@ -118,6 +126,54 @@ async fn mail(recipients: &[Value], account: &Value) {
     }
 }
 
+async fn answer(request: reqwest::RequestBuilder) -> Value {
+    serde_json::from_slice(&request.send().await.unwrap().bytes().await.unwrap()).unwrap()
+}
+
+/// A thousand people a call, as the real one would.
+async fn wecom(people: &[Value], account: &Value) {
+    let (settings, http) = (&account["settings"], reqwest::Client::new());
+    let base = settings["base_url"].as_str().unwrap();
+    let (corp, secret) =
+        (settings["corp_id"].as_str().unwrap(), account["secret"]["corp_secret"].as_str().unwrap());
+    let token = format!("{base}/cgi-bin/gettoken?corpid={corp}&corpsecret={secret}");
+    let token = answer(http.get(token)).await;
+    let send =
+        format!("{base}/cgi-bin/message/send?access_token={}", token["access_token"].as_str().unwrap());
+    for people in people.chunks(1000) {
+        let users: Vec<&str> = people.iter().map(|person| person.as_str().unwrap()).collect();
+        let body = json!({
+            "touser": users.join("|"), "msgtype": "text", "agentid": settings["agent_id"], "text": {"content": "Water"},
+        });
+        let request = http.post(&send).header("content-type", "application/json").body(body.to_string());
+        let answer = answer(request).await;
+        assert_eq!(answer["errcode"], 0, "{answer}");
+    }
+}
+
+/// The last column of every row is kept as the person.
+async fn upload(State(fake): App, Path(id): Path<String>, body: String) -> Json<Value> {
+    let people: Vec<&str> = body.lines().skip(1).map(|line| line.rsplit(',').next().unwrap()).collect();
+    let added = people.len();
+    fake.plans.lock().unwrap().get_mut(&id).unwrap()["recipients_kept"] = json!(people);
+    Json(
+        json!({"rows": added, "added": added, "duplicates": 0, "refused": 0, "errors": [], "recipients": added}),
+    )
+}
+
+/// `send` works at once; `recall` finds everybody who is left without a result, at once.
+async fn order(State(fake): App, Path((id, order)): Path<(String, String)>) -> Json<Value> {
+    let mut plan = fake.plans.lock().unwrap()[&id].clone();
+    plan["status"] = json!(if order == "send" { "running" } else { "recalled" });
+    fake.plans.lock().unwrap().insert(id.clone(), plan.clone());
+    if order == "send" {
+        let content = json!({"channels": plan["channels"], "recipients": plan["recipients_kept"]});
+        tokio::spawn(Arc::clone(&fake).deliver(id, content));
+    }
+    plan["recipients"] = json!({"pending": 0});
+    Json(plan)
+}
+
 async fn list_accounts(State(fake): App) -> Json<Value> {
     Json(json!({"items": fake.accounts.lock().unwrap().values().collect::<Vec<_>>(), "next_cursor": null}))
 }
@@ -150,6 +206,14 @@ async fn revoke_key(State(fake): App) -> StatusCode {
 
 async fn create_plan(State(fake): App, Json(plan): Json<Value>) -> (StatusCode, Json<Value>) {
     let id = uuid::Uuid::now_v7().to_string();
+    if plan["draft"] == true {
+        let draft = json!({
+            "id": id, "status": "draft", "channels": plan["channels"],
+            "deliveries": {"total": 0, "sent": 0, "delivered": 0},
+        });
+        fake.plans.lock().unwrap().insert(id, draft.clone());
+        return (StatusCode::CREATED, Json(draft));
+    }
     let count = plan["recipients"].as_array().unwrap().len();
     let running = json!({
         "id": id, "status": "running", "deliveries": {"total": count, "sent": 0, "delivered": 0},
@@ -169,5 +233,9 @@ async fn list_plans(State(fake): App) -> Json<Value> {
 }
 
 async fn one_plan(State(fake): App, Path(id): Path<String>) -> Json<Value> {
-    Json(fake.plans.lock().unwrap()[&id].clone())
+    let mut plan = fake.plans.lock().unwrap()[&id].clone();
+    if let Some(plan) = plan.as_object_mut() {
+        plan.remove("recipients_kept");
+    }
+    Json(plan)
 }

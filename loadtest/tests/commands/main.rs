@@ -82,6 +82,29 @@ async fn singles_are_counted_at_the_receiver() {
 }
 
 #[tokio::test]
+async fn bulk_reaches_everybody_once() {
+    let ran = run(Arc::default(), &["bulk", "--recipients", "4500", "--floor-rows", "0"]).await;
+    let report = ran.report();
+    assert_eq!((&report["recipients"], &report["calls"]), (&json!(4500), &json!(5)));
+    assert!(report["sent_over_time"].as_array().unwrap().last().unwrap()[1] == 4500, "{report}");
+    assert!(ran.output.status.success());
+}
+
+#[tokio::test]
+async fn bulk_refuses_repeated_messages() {
+    let fake = Fake { repeats: true, ..Fake::default() };
+    let ran = run(Arc::new(fake), &["bulk", "--recipients", "1200", "--floor-rows", "0"]).await;
+    assert!(ran.complaint().contains("1200 people got it more than once"), "{}", ran.complaint());
+}
+
+#[tokio::test]
+async fn limits_are_judged_by_what_arrived() {
+    let arguments = ["limits", "--per-second", "5", "--seconds", "2", "--gate"];
+    let ran = run(Arc::default(), &arguments).await;
+    assert!(ran.complaint().contains("the receiver saw 1 messages of 10"), "{}", ran.complaint());
+}
+
+#[tokio::test]
 async fn inbox_adds_up_over_its_plans() {
     let ran = run(Arc::default(), &["inbox", "--recipients", "2500", "--per-plan", "1000"]).await;
     assert_eq!(ran.report()["plans"], 3);
