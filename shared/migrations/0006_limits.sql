@@ -26,6 +26,7 @@ COMMENT ON COLUMN account_pace.day_at IS 'The span (Unix time / 1440 s) day was 
 CREATE TABLE account_health (
     account_id      bigint PRIMARY KEY,
     paused_until    timestamptz NOT NULL DEFAULT '-infinity',
+    paused_at       timestamptz NOT NULL DEFAULT '-infinity',
     pause_reason    text,
     factor          double precision NOT NULL DEFAULT 1 CHECK (factor BETWEEN 0.1 AND 1),
     factor_at       timestamptz NOT NULL DEFAULT '-infinity',
@@ -42,6 +43,7 @@ CREATE TABLE account_health (
 COMMENT ON TABLE  account_health IS 'How an account does, as the whole fleet sees it. No row: as good as new.';
 COMMENT ON COLUMN account_health.account_id IS 'The account.';
 COMMENT ON COLUMN account_health.paused_until IS 'The provider asked for a pause: no call of anybody starts before.';
+COMMENT ON COLUMN account_health.paused_at IS 'When that pause was asked for: by its length admission decides whether to wait or to use another account.';
 COMMENT ON COLUMN account_health.pause_reason IS 'Why, in the provider''s words.';
 COMMENT ON COLUMN account_health.factor IS 'Part of per_second in use: lowered by throttle answers, raised step by step.';
 COMMENT ON COLUMN account_health.factor_at IS 'When factor last changed.';

@@ -1,6 +1,6 @@
 //! Accounts in use: each with its driver and the calls it may have at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -42,11 +42,18 @@ pub(crate) struct Accounts {
     open: Mutex<HashMap<i64, Arc<Open>>>,
     /// Held while an account is loaded: two loads at once would give it two sets of connections and permits.
     loading: tokio::sync::Mutex<()>,
+    /// Accounts to be loaded again although they were loaded just now.
+    stale: Mutex<HashSet<i64>>,
 }
 
 impl Accounts {
     pub(crate) fn new(deps: Deps) -> Self {
-        Accounts { deps, open: Mutex::default(), loading: tokio::sync::Mutex::default() }
+        Accounts {
+            deps,
+            open: Mutex::default(),
+            loading: tokio::sync::Mutex::default(),
+            stale: Mutex::default(),
+        }
     }
 
     /// The account, loaded or from memory; `None` when it is deleted, disabled, or cannot be used by this build.
@@ -66,6 +73,7 @@ impl Accounts {
         if let Some(open) = self.fresh(id) {
             return Ok(Some(open));
         }
+        self.stale.lock().expect("nothing panics while it is held").remove(&id);
         let known = self.open.lock().expect("nothing panics while it is held").get(&id).cloned();
         let Some(row) = worker::account(&pool.get().await?, id).await? else {
             self.forget(id);
@@ -91,13 +99,23 @@ impl Accounts {
     }
 
     fn fresh(&self, id: i64) -> Option<Arc<Open>> {
+        let stale = self.stale.lock().expect("nothing panics while it is held").contains(&id);
         let open = self.open.lock().expect("nothing panics while it is held");
-        open.get(&id).filter(|open| open.loaded.elapsed() < FRESH).cloned()
+        open.get(&id).filter(|open| !stale && open.loaded.elapsed() < FRESH).cloned()
     }
 
     /// Every account in use.
     pub(crate) fn all(&self) -> Vec<Arc<Open>> {
         self.open.lock().expect("nothing panics while it is held").values().cloned().collect()
+    }
+
+    /// An account is known to have another version: unless that is the one at hand, the next use loads it. What it has going stays.
+    pub(crate) fn is_stale(&self, id: i64, version: i32) {
+        let mut stale = self.stale.lock().expect("nothing panics while it is held");
+        let open = self.open.lock().expect("nothing panics while it is held");
+        if open.get(&id).is_some_and(|open| open.version != version) {
+            stale.insert(id);
+        }
     }
 
     /// Drops what is known about an account; the next use loads it.

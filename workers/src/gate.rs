@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Shared;
 use crate::accounts::Open;
-use crate::limiter::{CROWDED, DAY_USED, Refused};
+use crate::limiter::{CROWDED, DAY_USED, MINUTE_USED, Refused};
 
 /// Longest stay at the gate: connections are open meanwhile.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -61,6 +61,10 @@ impl CallGate {
         let wait = match refused {
             Refused::Later(wait) if wait < WAITED_FOR => wait,
             Refused::Later(_) => Duration::ZERO,
+            Refused::MinuteUsed => {
+                self.account.limiter.pause(MINUTE_USED, false);
+                MINUTE_USED
+            }
             // Admission finds another account, or knows how long to wait.
             Refused::DayUsed => {
                 crate::health::rest(&self.shared, &self.account, DAY_USED).await;

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use herald_channels::Spec;
-use herald_shared::db::{Error, Pool, health, settle};
+use herald_shared::db::{self, Client, Error, Pool, health, settle};
+use herald_shared::domain::account_choice::WAITED_FOR;
 use herald_shared::domain::health::{LONGEST, judge};
 use herald_shared::domain::{Class, Failure, Verdict};
 use tokio_util::sync::CancellationToken;
@@ -13,12 +14,14 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::Open;
 use crate::{LaneContext, Shared};
 
+/// Longest wait for an answer to a report.
+const ANSWER: Duration = Duration::from_secs(5);
 /// Between two reports of a worker about an account.
 const EVERY: Duration = Duration::from_millis(500);
 /// The pause after a throttle answer that names none.
 const THROTTLED: Duration = Duration::from_secs(1);
 /// The longest pause of the whole account that one recipient's server can bring about; its own message waits as long as it asked.
-const OF_ONE: Duration = Duration::from_secs(10);
+pub(crate) const OF_ONE: Duration = Duration::from_secs(10);
 
 /// Calls since the last report.
 #[derive(Default)]
@@ -38,7 +41,10 @@ impl Tally {
     pub(crate) fn add(&self, spec: &Spec, verdict: &Verdict, took: Duration) {
         let blamed = match verdict {
             Verdict::NotStarted => return,
-            Verdict::Failed(failure) if failure.class == Class::RateLimited => return,
+            // An account error has opened the breaker already.
+            Verdict::Failed(failure) if matches!(failure.class, Class::RateLimited | Class::Account) => {
+                return;
+            }
             // Another provider for each recipient: its failure says nothing of the others.
             Verdict::Failed(_) if !spec.one_provider => return,
             Verdict::Failed(failure) => blames_account(failure).then_some(failure),
@@ -81,19 +87,24 @@ pub(crate) async fn run(shared: Arc<Shared>, pool: Pool, drained: CancellationTo
         tokio::select! { () = drained.cancelled() => return Ok(()), _ = tick.tick() => {} }
         for account in shared.accounts.all() {
             let Some(counts) = account.tally.take() else { continue };
-            if let Err(error) = report(&shared, &pool, &account, counts).await {
+            if let Err(error) = tell(&shared, &pool, &account, counts).await {
                 tracing::warn!(account = account.id, error = error.chain(), "cannot tell how an account did");
             }
         }
     }
 }
 
-async fn report(shared: &Shared, pool: &Pool, account: &Open, counts: Counts) -> Result<(), Error> {
+async fn tell(shared: &Shared, pool: &Pool, account: &Open, counts: Counts) -> Result<(), Error> {
     let client = pool.get().await?;
+    let answer = tokio::time::timeout(ANSWER, report(shared, &client, account, counts)).await;
+    db::answered(client, answer)
+}
+
+async fn report(shared: &Shared, client: &Client, account: &Open, counts: Counts) -> Result<(), Error> {
     let fresh = (counts.good, counts.bad);
-    let seen = health::note(&client, account.id, fresh, counts.took / (counts.good + counts.bad)).await?;
+    let seen = health::note(client, account.id, fresh, counts.took / (counts.good + counts.bad)).await?;
     let judged = judge(&seen, fresh, shared.config.timings.probe);
-    if !health::judged(&client, account.id, &seen, &judged).await? {
+    if !health::judged(client, account.id, &seen, &judged).await? {
         return Ok(());
     }
     match (seen.open, judged.open_for) {
@@ -104,9 +115,9 @@ async fn report(shared: &Shared, pool: &Pool, account: &Open, counts: Counts) ->
                 seen.bad,
                 counts.words.trim()
             );
-            tell_down(shared, &client, account, &reason).await?;
+            tell_down(shared, client, account, &reason).await?;
         }
-        (true, None) => tell_up(&client, account).await?,
+        (true, None) => tell_up(client, account).await?,
         _ => {}
     }
     Ok(())
@@ -115,7 +126,7 @@ async fn report(shared: &Shared, pool: &Pool, account: &Open, counts: Counts) ->
 /// Takes an account out of use, loudly; the work goes to another, or waits.
 pub(crate) async fn account_down(context: &LaneContext, account: &Open, reason: &str) {
     let shared = &context.shared;
-    account.limiter.set_condition(Duration::ZERO, true);
+    account.limiter.set_open(true);
     let written = async {
         let client = context.pool.get().await?;
         health::trip(&client, (account.id, account.version), shared.config.timings.probe, LONGEST).await?;
@@ -126,12 +137,7 @@ pub(crate) async fn account_down(context: &LaneContext, account: &Open, reason: 
     }
 }
 
-async fn tell_down(
-    shared: &Shared,
-    client: &herald_shared::db::Client,
-    account: &Open,
-    reason: &str,
-) -> Result<(), Error> {
+async fn tell_down(shared: &Shared, client: &Client, account: &Open, reason: &str) -> Result<(), Error> {
     account.down.store(true, Ordering::Relaxed);
     if settle::account_down(client, (account.id, account.version), reason).await? {
         let spec = account.spec;
@@ -146,7 +152,7 @@ async fn tell_down(
     Ok(())
 }
 
-async fn tell_up(client: &herald_shared::db::Client, account: &Open) -> Result<(), Error> {
+async fn tell_up(client: &Client, account: &Open) -> Result<(), Error> {
     if settle::account_up(client, account.id).await? {
         tracing::info!(account = account.id, "an account works again");
     }
@@ -165,7 +171,7 @@ pub(crate) async fn account_up(context: &LaneContext, account: &Open) {
 pub(crate) async fn throttled(context: &LaneContext, account: &Open, failure: &Failure) -> Duration {
     let wish = failure.retry_after.unwrap_or(THROTTLED).min(context.shared.config.timings.longest_pause);
     let pause = if account.spec.one_provider { wish } else { wish.min(OF_ONE) };
-    account.limiter.set_condition(pause, account.limiter.is_open());
+    account.limiter.pause(pause, pause >= WAITED_FOR);
     let spec = account.spec;
     let labels = [spec.channel.as_str(), spec.provider];
     context.shared.metrics.throttled.with_label_values(&labels).inc();
@@ -177,7 +183,11 @@ pub(crate) async fn throttled(context: &LaneContext, account: &Open, failure: &F
     );
     let written = async {
         let client = context.pool.get().await?;
-        health::throttle(&client, account.id, pause, words.trim()).await
+        if spec.one_provider {
+            health::throttle(&client, account.id, pause, words.trim()).await
+        } else {
+            health::pause(&client, account.id, pause, words.trim()).await
+        }
     };
     if let Err(error) = written.await {
         tracing::warn!(
@@ -191,7 +201,7 @@ pub(crate) async fn throttled(context: &LaneContext, account: &Open, failure: &F
 
 /// A day's quota is used up: the fleet rests, so that admission gives the work to another account.
 pub(crate) async fn rest(shared: &Shared, account: &Open, pause: Duration) {
-    account.limiter.set_condition(pause, account.limiter.is_open());
+    account.limiter.pause(pause, true);
     tracing::warn!(account = account.id, "an account's quota of the day is used up: it rests");
     let written = async {
         let client = shared.pace.unsynced.get().await?;

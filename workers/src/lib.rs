@@ -107,7 +107,7 @@ impl Worker {
             pool.expect("the same URL made a pool before")
         };
         // Beats have a connection of their own: they must not queue behind an account's statements.
-        let (beats, looks) = (unsynced(1), unsynced(1));
+        let (beats, looks, reports) = (unsynced(1), unsynced(1), unsynced(1));
         let pace = Pools { unsynced: unsynced(3), synced: self.pool.clone() };
         let shared = Arc::new(Shared {
             accounts,
@@ -143,8 +143,8 @@ impl Worker {
                 process.spawn("intake", intake::run(context.clone(), messages, guard.clone()));
             }
         }
-        process.spawn("watch", watch::run(shared.clone(), looks.clone(), drained.clone()));
-        process.spawn("health", health::run(shared, looks, drained.clone()));
+        process.spawn("watch", watch::run(shared.clone(), looks, drained.clone()));
+        process.spawn("health", health::run(shared, reports, drained.clone()));
         process.spawn("lease", lease::run(lease, beats, drained));
     }
 }

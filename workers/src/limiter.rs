@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use herald_shared::db::pace::{self, Answer};
-use herald_shared::db::{Error, Pool};
+use herald_shared::db::{self, Error, Pool};
 use herald_shared::domain::Lane;
-use herald_shared::domain::account_choice::WAITED_FOR;
 use herald_shared::domain::limits::Limits;
 use herald_shared::domain::slots::{Book, Slot, slice};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout_at;
 
 /// How far ahead slices are taken; an urgent call may find that much given out to bulk.
 const AHEAD: Duration = Duration::from_millis(100);
@@ -25,8 +25,9 @@ const STANDING: f64 = 0.2;
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// How long a job waits that found no slot within that.
 pub(crate) const CROWDED: Duration = Duration::from_millis(200);
-/// How long a job waits when the units of a minute are used up; some come back each second.
-const MINUTE_USED: Duration = Duration::from_secs(1);
+/// How long an account waits when the units of a minute are used up; some come back each second. Longer than a job waits with
+/// nothing but its pointer, so that the next ones are not even claimed.
+pub(crate) const MINUTE_USED: Duration = Duration::from_millis(1200);
 /// How long an account rests when the units of a day are used up; some come back every 24 minutes.
 pub(crate) const DAY_USED: Duration = Duration::from_secs(300);
 
@@ -35,6 +36,8 @@ pub(crate) const DAY_USED: Duration = Duration::from_secs(300);
 pub(crate) enum Refused {
     /// Worth another try after this long.
     Later(Duration),
+    /// The minute's units are used up.
+    MinuteUsed,
     /// The day's units are used up.
     DayUsed,
 }
@@ -57,6 +60,7 @@ pub(crate) struct Limiter {
 #[derive(Default)]
 struct Local {
     paused_until: Option<Instant>,
+    rests: bool,
     open: bool,
     probed: Option<Instant>,
 }
@@ -64,6 +68,7 @@ struct Local {
 impl Limiter {
     /// The limiter of an account whose worker makes `concurrency` calls at once.
     pub(crate) fn new(account: i64, limits: Limits, concurrency: u32) -> Self {
+        let bulk = (concurrency as usize).saturating_sub(1).max(1);
         let standing = match limits.per_second {
             Some(rate) => ((f64::from(rate) * STANDING).ceil() as usize).clamp(1, 10_000),
             None => concurrency as usize,
@@ -71,7 +76,9 @@ impl Limiter {
         Limiter {
             account,
             limits,
-            places: std::array::from_fn(|_| Arc::new(Semaphore::new(standing))),
+            // One of the calls at once is always left to urgent ones.
+            places: [standing, standing.min(bulk), standing.min(bulk)]
+                .map(|most| Arc::new(Semaphore::new(most))),
             turns: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
             waiting: std::array::from_fn(|_| AtomicUsize::new(0)),
             book: Mutex::default(),
@@ -105,7 +112,7 @@ impl Limiter {
 
     /// Whether the fleet pauses so long that admission gives the work to another account.
     pub(crate) fn rests(&self) -> bool {
-        self.paused().is_some_and(|pause| pause >= WAITED_FOR)
+        self.paused().is_some() && self.condition.lock().expect("nothing panics while it is held").rests
     }
 
     /// Whether the breaker is open: only probes may go out.
@@ -123,20 +130,28 @@ impl Limiter {
         may
     }
 
-    /// Takes what the fleet knows: the account pauses for `pause` from now (zero: no longer), its breaker is open or not.
-    pub(crate) fn set_condition(&self, pause: Duration, open: bool) {
+    /// The account pauses for `pause` from now. A pause known already is not cut short: the fleet may not have heard of it yet.
+    pub(crate) fn pause(&self, pause: Duration, rests: bool) {
         let mut condition = self.condition.lock().expect("nothing panics while it is held");
-        let until = (!pause.is_zero()).then(|| Instant::now() + pause);
-        let newly = until.is_some() && condition.paused_until.is_none();
-        condition.paused_until = until;
-        if !open {
-            condition.probed = None;
+        let now = Instant::now();
+        let known = condition.paused_until.filter(|until| *until > now);
+        if pause.is_zero() || known.is_some_and(|until| until >= now + pause) {
+            return;
         }
-        condition.open = open;
+        (condition.paused_until, condition.rests) = (Some(now + pause), rests);
         drop(condition);
-        if newly {
+        if known.is_none() {
             self.book.lock().expect("nothing panics while it is held").clear();
             self.changed.notify_waiters();
+        }
+    }
+
+    /// The breaker is open, or closed.
+    pub(crate) fn set_open(&self, open: bool) {
+        let mut condition = self.condition.lock().expect("nothing panics while it is held");
+        condition.open = open;
+        if !open {
+            condition.probed = None;
         }
     }
 
@@ -156,6 +171,7 @@ impl Limiter {
         let _waiting = Waiting::new(&self.waiting[lane as usize]);
         let _turn = self.turns[lane as usize].lock().await;
         let deadline = Instant::now() + PATIENCE;
+        let units = self.limits.units(people);
         loop {
             let now = Instant::now();
             if let Some(pause) = self.paused() {
@@ -167,8 +183,8 @@ impl Limiter {
             let ahead = self.more_urgent(lane);
             let (slot, next) = {
                 let mut book = self.book.lock().expect("nothing panics while it is held");
-                let slot = if ahead == 0 { book.take(now) } else { None };
-                (slot, book.next(now, ahead))
+                let slot = if ahead == 0 { book.take(now, units) } else { None };
+                (slot, book.next(now, ahead, units))
             };
             if slot.is_some() {
                 return Ok(slot);
@@ -177,7 +193,7 @@ impl Limiter {
                 // Somebody more urgent is about to take it.
                 Some(at) if at <= now => tokio::time::sleep(Duration::from_millis(1)).await,
                 Some(at) => self.until(at.min(deadline)).await,
-                None => self.more(lane, people, pools, deadline).await?,
+                None => self.more(lane, units, pools, deadline).await?,
             }
         }
     }
@@ -195,17 +211,16 @@ impl Limiter {
     }
 
     /// Asks the database for slots, or waits while another call asks.
-    async fn more(&self, lane: Lane, people: usize, pools: &Pools, deadline: Instant) -> Result<(), Refused> {
-        let Ok(_leasing) = self.leasing.try_lock() else {
+    async fn more(&self, lane: Lane, units: u32, pools: &Pools, deadline: Instant) -> Result<(), Refused> {
+        let Ok(leasing) = self.leasing.try_lock() else {
             self.until((Instant::now() + Duration::from_millis(20)).min(deadline)).await;
             return Ok(());
         };
         let urgent = self.waiting[Lane::Urgent as usize].load(Ordering::Relaxed) > 0;
         let ahead = if urgent { AHEAD_URGENT } else { AHEAD };
-        let asked = pools.lease(self, self.wanted(lane), self.limits.units(people), ahead);
-        let (sent, answer) = match tokio::time::timeout_at(deadline.into(), asked).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
+        let (sent, answer) = match pools.lease(self, self.wanted(lane), units, ahead, deadline).await {
+            Ok(answer) => answer,
+            Err(error) => {
                 tracing::warn!(
                     account = self.account,
                     error = error.chain(),
@@ -213,10 +228,11 @@ impl Limiter {
                 );
                 return Err(Refused::Later(CROWDED));
             }
-            Err(_) => return Err(Refused::Later(CROWDED)),
         };
         match answer {
             Answer::Given(grant) if grant.calls == 0 => {
+                // Somebody more urgent may ask meanwhile.
+                drop(leasing);
                 let wait = grant.starts.saturating_sub(ahead).max(Duration::from_millis(2));
                 self.until((Instant::now() + wait).min(deadline)).await;
             }
@@ -225,7 +241,7 @@ impl Limiter {
                 self.changed.notify_waiters();
             }
             Answer::Paused(pause) => return Err(Refused::Later(pause)),
-            Answer::MinuteUsed => return Err(Refused::Later(MINUTE_USED)),
+            Answer::MinuteUsed => return Err(Refused::MinuteUsed),
             Answer::DayUsed => return Err(Refused::DayUsed),
         }
         Ok(())
@@ -257,11 +273,14 @@ impl Pools {
         calls: u32,
         units: u32,
         ahead: Duration,
+        deadline: Instant,
     ) -> Result<(Instant, Answer), Error> {
         let pool = if limiter.limits.is_counted() { &self.synced } else { &self.unsynced };
-        let client = pool.get().await?;
+        let client = timeout_at(deadline.into(), pool.get()).await.map_err(|_| Error::Deadline)??;
         let sent = Instant::now();
-        Ok((sent, pace::lease(&client, limiter.account, &limiter.limits, calls, units, ahead).await?))
+        let lease = pace::lease(&client, limiter.account, &limiter.limits, calls, units, ahead);
+        let answer = timeout_at(deadline.into(), lease).await;
+        Ok((sent, db::answered(client, answer)?))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::LaneContext;
 use crate::accounts::Open;
 use crate::batches::Record;
 use crate::call::{Permit, Prepared, make, target};
-use crate::health::{account_down, account_up, throttled};
+use crate::health::{OF_ONE, account_down, account_up, throttled};
 use crate::outcome::{Ended, Judged, judge};
 
 /// Longest wait for an account's capacity while holding only the pointer; then the job goes back.
@@ -127,7 +127,7 @@ async fn current(context: &LaneContext, account: Arc<Open>, claimed: &Claimed) -
         return account;
     }
     let shared = &context.shared;
-    shared.accounts.forget(id);
+    shared.accounts.is_stale(id, version);
     match shared.accounts.get(id, &shared.config.common.master_key, &context.pool).await {
         Ok(Some(fresh)) => fresh,
         _ => account,
@@ -143,6 +143,8 @@ struct Job {
     message: Result<Arc<Message>, String>,
     /// Members not yet marked.
     waiting: std::vec::IntoIter<Member>,
+    /// Nobody else is in the job.
+    alone: bool,
     /// One number in 0..1: the job's retries stay together.
     roll: f64,
     /// Members that stay with the job.
@@ -161,6 +163,7 @@ impl Job {
         mut claimed: Claimed,
         message: Result<Arc<Message>, String>,
     ) -> Self {
+        let alone = claimed.members.len() == 1;
         let waiting = std::mem::take(&mut claimed.members).into_iter();
         let (rest, delay) = (Vec::new(), Duration::ZERO);
         let roll = fastrand::f64();
@@ -170,6 +173,7 @@ impl Job {
             claimed,
             message,
             waiting,
+            alone,
             roll,
             rest,
             delay,
@@ -290,7 +294,11 @@ impl Job {
             && failure.class == Class::RateLimited
         {
             // Spread, so that a paused crowd does not come back in one instant.
-            let pause = throttled(&self.context, &self.account, failure).await;
+            let mut pause = throttled(&self.context, &self.account, failure).await;
+            if !self.alone && !self.account.spec.one_provider {
+                // Strangers wait with it: it asks again sooner than it was told to.
+                pause = pause.min(OF_ONE);
+            }
             put_back = Some(pause.mul_f64(1.0 + 0.2 * self.roll));
         }
         if let Some(delay) = put_back {
@@ -310,7 +318,10 @@ impl Job {
         if let Some(reason) = account_fault {
             self.drop_account = true;
             account_down(&self.context, &self.account, &reason).await;
-        } else if matches!(ended.verdict, Verdict::Sent { .. }) && self.account.works() {
+        } else if matches!(ended.verdict, Verdict::Sent { .. })
+            && !self.account.limiter.is_open()
+            && self.account.works()
+        {
             account_up(&self.context, &self.account).await;
         }
         record.done.push(done);

@@ -62,9 +62,11 @@ async fn look(shared: &Shared, pool: &Pool) -> Result<(), Error> {
         let found = db::answered(client, answer)?;
         let found: HashMap<i64, Condition> = found.into_iter().map(|c| (c.account, c)).collect();
         for account in open {
-            let (pause, open) =
-                found.get(&account.id).map_or((Duration::ZERO, false), |c| (c.paused, c.open));
-            account.limiter.set_condition(pause, open);
+            let condition = found.get(&account.id);
+            account.limiter.set_open(condition.is_some_and(|c| c.open));
+            if let Some(condition) = condition {
+                account.limiter.pause(condition.paused, condition.rests);
+            }
         }
     }
     shared.watch.0.send_replace(Some(at));

@@ -126,9 +126,10 @@ pub async fn accounts(
             order: row.get(2),
             weight: row.get(3),
             per_second: row.get(4),
-            paused_until: after(row.get(5)),
-            open_until: row.get::<_, Option<f64>>(6).map(after),
-            down_until: row.get::<_, Option<f64>>(7).map(after),
+            rests: row.get(5),
+            paused_until: after(row.get(6)),
+            open_until: row.get::<_, Option<f64>>(7).map(after),
+            down_until: row.get::<_, Option<f64>>(8).map(after),
         });
     }
     Ok(all)

@@ -18,6 +18,8 @@ pub struct Condition {
     pub factor: f64,
     /// Only probes may go out.
     pub open: bool,
+    /// The pause is so long that admission gives the work to another account.
+    pub rests: bool,
 }
 
 /// How `accounts` are just now; those that are well are left out.
@@ -32,6 +34,7 @@ pub async fn conditions(client: &impl GenericClient, accounts: &[i64]) -> Result
         paused: Duration::from_secs_f64(row.get::<_, f64>(1).max(0.0) / 1000.0),
         factor: row.get(2),
         open: row.get(3),
+        rests: row.get(4),
     };
     Ok(rows.iter().map(condition).collect())
 }

@@ -61,6 +61,7 @@ pub async fn lease(
             calls: u32::try_from(row.get::<_, i32>(0)).unwrap_or(0),
             starts: millis(1),
             step: millis(2),
+            units: u32::try_from(units).unwrap_or(1),
         }),
     })
 }

@@ -16,6 +16,8 @@ pub struct Candidate {
     pub weight: f64,
     /// Calls a second in force; `None`: no limit.
     pub per_second: Option<f64>,
+    /// Its pause is a long one ([`WAITED_FOR`] or more from its beginning), and not over.
+    pub rests: bool,
     /// The provider asked for a pause until then.
     pub paused_until: Duration,
     /// Its breaker is open; a probe may go out from then on.
@@ -64,7 +66,9 @@ pub fn choose(
 
 /// Whether new work may go there, at once or after a short pause.
 fn is_usable(account: &Candidate, now: Duration) -> bool {
-    account.open_until.is_none() && account.down_until.is_none() && account.paused_until < now + WAITED_FOR
+    account.open_until.is_none()
+        && account.down_until.is_none()
+        && !(account.rests && account.paused_until > now)
 }
 
 /// One of `all` by chance: the one with the least of `-ln(random) / weight`, so each is first as often as its part of all weights.
@@ -106,6 +110,7 @@ mod tests {
             order,
             weight: 1.0,
             per_second: None,
+            rests: false,
             paused_until: Duration::ZERO,
             open_until: None,
             down_until: None,
@@ -120,7 +125,7 @@ mod tests {
     fn the_first_order_that_is_in_order_has_the_work() {
         let open = Candidate { open_until: Some(NOW + SECOND), ..account(1, 1) };
         let down = Candidate { down_until: Some(NOW + SECOND), ..account(2, 1) };
-        let long = Candidate { paused_until: NOW + 60 * SECOND, ..account(3, 1) };
+        let long = Candidate { rests: true, paused_until: NOW + 20 * SECOND, ..account(3, 1) };
         let short = Candidate { paused_until: NOW + 59 * SECOND, ..account(4, 1) };
         let table = [
             (vec![account(1, 1), account(5, 2)], Choice::Use(1)),

@@ -24,6 +24,8 @@ pub struct Grant {
     pub starts: Duration,
     /// Distance of slots; zero where only units are counted.
     pub step: Duration,
+    /// Units each call may have.
+    pub units: u32,
 }
 
 /// A call's leave: from when to when it may start.
@@ -33,6 +35,8 @@ pub struct Slot {
     pub at: Instant,
     /// Not at or after.
     pub until: Instant,
+    /// For a call of at most so many units.
+    pub units: u32,
 }
 
 /// The slots a worker holds for one account, in order.
@@ -48,9 +52,9 @@ impl Book {
         for n in 0..grant.calls {
             let offset = grant.starts + grant.step * n;
             let at = received + offset;
-            let until = if grant.step.is_zero() { received + COUNTED } else { sent + offset + LATE };
+            let until = if grant.step.is_zero() { sent + COUNTED } else { sent + offset + LATE };
             if at < until {
-                self.0.push_back(Slot { at, until });
+                self.0.push_back(Slot { at, until, units: grant.units });
             }
         }
     }
@@ -63,16 +67,17 @@ impl Book {
         self.0.len()
     }
 
-    /// Takes the first slot that may be used at `now`.
-    pub fn take(&mut self, now: Instant) -> Option<Slot> {
+    /// Takes the first slot that may be used at `now` by a call of `units`.
+    pub fn take(&mut self, now: Instant, units: u32) -> Option<Slot> {
         self.left(now);
-        if self.0.front()?.at <= now { self.0.pop_front() } else { None }
+        let fits = self.0.iter().position(|slot| slot.at <= now && slot.units >= units)?;
+        self.0.remove(fits)
     }
 
-    /// When the slot after the first `ahead` can be had.
-    pub fn next(&mut self, now: Instant, ahead: usize) -> Option<Instant> {
+    /// When the slot for a call of `units` after the first `ahead` can be had.
+    pub fn next(&mut self, now: Instant, ahead: usize, units: u32) -> Option<Instant> {
         self.left(now);
-        self.0.get(ahead).map(|slot| slot.at)
+        self.0.iter().filter(|slot| slot.units >= units).nth(ahead).map(|slot| slot.at)
     }
 
     /// Gives everything up: the account is paused.
@@ -99,12 +104,13 @@ mod tests {
     fn slots_come_in_order_and_lapse() {
         let now = Instant::now();
         let mut book = Book::default();
-        book.add(&Grant { calls: 3, starts: 10 * MS, step: 20 * MS }, now, now + MS);
-        assert_eq!(book.take(now), None);
-        assert_eq!(book.next(now, 0), Some(now + 11 * MS));
-        assert_eq!(book.next(now, 2), Some(now + 51 * MS));
-        assert_eq!(book.take(now + 11 * MS).map(|slot| slot.at), Some(now + 11 * MS));
-        assert_eq!(book.take(now + 12 * MS), None, "the next is not due");
+        book.add(&Grant { calls: 3, starts: 10 * MS, step: 20 * MS, units: 1 }, now, now + MS);
+        assert_eq!(book.take(now, 1), None);
+        assert_eq!(book.next(now, 0, 2), None, "for a call of one, not of two");
+        assert_eq!(book.next(now, 0, 1), Some(now + 11 * MS));
+        assert_eq!(book.next(now, 2, 1), Some(now + 51 * MS));
+        assert_eq!(book.take(now + 11 * MS, 1).map(|slot| slot.at), Some(now + 11 * MS));
+        assert_eq!(book.take(now + 12 * MS, 1), None, "the next is not due");
         assert_eq!(book.left(now + 56 * MS), 1, "the second has lapsed 25 ms after its moment");
         assert_eq!(book.left(now + 90 * MS), 0);
     }
@@ -113,7 +119,7 @@ mod tests {
     fn a_slow_answer_costs_slots_and_never_makes_one_late() {
         let now = Instant::now();
         let mut book = Book::default();
-        book.add(&Grant { calls: 5, starts: Duration::ZERO, step: 20 * MS }, now, now + 30 * MS);
+        book.add(&Grant { calls: 5, starts: Duration::ZERO, step: 20 * MS, units: 1 }, now, now + 30 * MS);
         assert_eq!(book.left(now + 30 * MS), 0);
     }
 

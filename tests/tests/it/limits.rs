@@ -1,6 +1,6 @@
 //! Limits of accounts, kept by the whole fleet: seen where it counts, at the provider.
 //!
-//! The limits here leave a tenth for what a busy test machine does to arrival times: a receiver that does not run for 0.1 s sees the
+//! The limits here leave a fifth for what a busy test machine does to arrival times: a receiver that does not run for 0.1 s sees the
 //! calls of that time at once. `herald-loadtest limits` measures without that allowance, on a machine that is quiet.
 
 use std::time::{Duration, Instant};
@@ -68,7 +68,7 @@ async fn a_rate_is_kept_and_used_by_the_whole_fleet() {
     tenant.until(&plan, "finished", SOON).await;
     let times = times(&server);
     assert_eq!(times.len(), 400);
-    assert!(most_in_a_second(&times) <= 55, "{} calls in a second", most_in_a_second(&times));
+    assert!(most_in_a_second(&times) <= 60, "{} calls in a second", most_in_a_second(&times));
     let per_second = 399.0 / (times[399] - times[0]).as_secs_f64();
     assert!(per_second >= 40.0, "only {per_second:.1} of 50 calls a second");
     system.finish().await;
@@ -89,7 +89,7 @@ async fn urgent_calls_go_before_bulk_on_a_shared_account() {
     assert!(waited < 2 * SECOND, "five urgent calls at 20/s took {waited:?}");
     assert_ne!(tenant.plan(&bulk).await["status"], "finished", "bulk was still waiting");
     tenant.until(&bulk, "finished", SOON).await;
-    assert!(most_in_a_second(&times(&server)) <= 22);
+    assert!(most_in_a_second(&times(&server)) <= 25);
     system.finish().await;
 }
 
@@ -140,7 +140,7 @@ async fn a_rate_is_kept_while_workers_die_freeze_and_join() {
     system.workers[1].signal("CONT");
     tenant.until(&plan, "finished", SOON).await;
     let times = times(&server);
-    assert!(most_in_a_second(&times) <= 56, "{} calls in a second", most_in_a_second(&times));
+    assert!(most_in_a_second(&times) <= 61, "{} calls in a second", most_in_a_second(&times));
     let healthy = times[300..600].to_vec();
     let per_second = 299.0 / (healthy[299] - healthy[0]).as_secs_f64();
     assert!(per_second >= 35.0, "only {per_second:.1} of 50 calls a second with three workers of five");

@@ -3,7 +3,8 @@
 SELECT channel, id, part
   FROM (SELECT a.channel, a.id, (a.weight * coalesce(h.share, 1))::double precision AS part,
                rank() OVER (PARTITION BY a.channel
-                            ORDER BY a.state = 2 OR coalesce(h.breaker = 1 OR h.paused_until > now() + interval '60 s', false), a.failover_order) AS place
+                            ORDER BY a.state = 2 OR coalesce(h.breaker = 1, false)
+                                     OR CASE WHEN h.paused_until > now() THEN h.paused_until - h.paused_at >= interval '60 s' ELSE false END, a.failover_order) AS place
           FROM account a LEFT JOIN account_health h ON h.account_id = a.id
          WHERE a.tenant_id = $1 AND a.enabled AND a.deleted_at IS NULL) AS ranked
  WHERE place = 1

@@ -2,6 +2,7 @@
 -- NULL: the breaker is closed, the account is not down.
 SELECT a.tenant_id, a.id, a.failover_order, a.weight * coalesce(h.share, 1),
        CASE WHEN jsonb_typeof(a.limits -> 'per_second') = 'number' THEN (a.limits ->> 'per_second')::double precision * coalesce(h.factor, 1) END,
+       CASE WHEN h.paused_until > now() THEN h.paused_until - h.paused_at >= interval '60 s' ELSE false END,
        extract(epoch FROM least(greatest(h.paused_until, now()), now() + interval '1 day') - now())::double precision,
        CASE WHEN h.breaker = 1
             THEN extract(epoch FROM least(greatest(h.open_until, now()), now() + interval '1 day') - now())::double precision END,

@@ -7,4 +7,4 @@ UPDATE account_health
        good = CASE WHEN $3::boolean AND $5::double precision IS NULL THEN 0 ELSE good END, bad = CASE WHEN $3::boolean AND $5::double precision IS NULL THEN 0 ELSE bad END
  WHERE account_id = $1 AND share = $2 AND (breaker = 1) = $3::boolean
    -- Calls that were under way when it opened say nothing new; a probe is let through with open_until five seconds ahead.
-   AND NOT ($3::boolean AND $5::double precision IS NOT NULL AND open_until > now() + interval '5 s')
+   AND NOT ($3::boolean AND open_until > now() + interval '5 s')
