@@ -26,7 +26,7 @@ COMMENT ON COLUMN account_pace.day_at IS 'The span (Unix time / 1440 s) day was 
 CREATE TABLE account_health (
     account_id      bigint PRIMARY KEY,
     paused_until    timestamptz NOT NULL DEFAULT '-infinity',
-    paused_at       timestamptz NOT NULL DEFAULT '-infinity',
+    paused_at       timestamptz NOT NULL DEFAULT now(),
     pause_reason    text,
     factor          double precision NOT NULL DEFAULT 1 CHECK (factor BETWEEN 0.1 AND 1),
     factor_at       timestamptz NOT NULL DEFAULT '-infinity',
