@@ -1,4 +1,5 @@
-//! Accept alone: plans that are due in an hour, so that nothing but the API and Postgres works, beside pgbench.
+//! Accept alone: plans that are due in an hour, so that nothing but the API and Postgres works, beside pgbench. They are
+//! stopped after each round.
 
 use std::fmt;
 use std::path::Path;
@@ -148,13 +149,16 @@ async fn round(args: &AcceptArgs, env: &Env, load: &Arc<Load>) -> anyhow::Result
         None => load.post_for(args.concurrency, time).await?,
     };
     let accepted_per_second = stats::rate(posted.ids.len(), start.elapsed());
+    let processes = meter.stop().await?;
+    let accepted = posted.ids.len();
+    load.stop_all(posted.ids, args.concurrency).await?;
     Ok(Round {
         pgbench_per_second: floor,
-        accepted: posted.ids.len(),
+        accepted,
         throttled: posted.throttled,
         accepted_per_second,
         ratio: accepted_per_second / floor,
         accept: Percentiles::of(posted.times),
-        processes: meter.stop().await?,
+        processes,
     })
 }

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::Channel;
 use crate::herald::{Herald, Posted, text};
 use crate::pace;
+use crate::progress::Progress;
 use crate::standins::webhook;
 
 /// Plans looked at one by one after a round.
@@ -118,6 +119,26 @@ impl Load {
             plan["expires_at"] = json!((due + jiff::SignedDuration::from_secs(1)).to_string());
         }
         plan
+    }
+
+    /// Stops plans that were accepted for later: as jobs to come they would be in the way of what is measured next.
+    pub(crate) async fn stop_all(self: &Arc<Self>, ids: Vec<String>, at_once: usize) -> anyhow::Result<()> {
+        let mut progress = Progress::new("stopped", ids.len() as u64);
+        let mut tasks = JoinSet::new();
+        let mut done = 0;
+        for id in ids {
+            if tasks.len() >= at_once {
+                tasks.join_next().await.transpose()?.transpose()?;
+                done += 1;
+                progress.show(done);
+            }
+            let load = Arc::clone(self);
+            tasks.spawn(async move { load.herald.order(&id, "stop").await.map(drop) });
+        }
+        while let Some(stopped) = tasks.join_next().await {
+            stopped??;
+        }
+        Ok(())
     }
 
     /// Waits until the receiver has seen as many messages, where it can tell: asking Herald would cost Herald.
