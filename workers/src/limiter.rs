@@ -193,7 +193,7 @@ impl Limiter {
                 // Somebody more urgent is about to take it.
                 Some(at) if at <= now => tokio::time::sleep(Duration::from_millis(1)).await,
                 Some(at) => self.until(at.min(deadline)).await,
-                None => self.more(lane, units, pools, deadline).await?,
+                None => self.more(units, pools, deadline).await?,
             }
         }
     }
@@ -211,14 +211,14 @@ impl Limiter {
     }
 
     /// Asks the database for slots, or waits while another call asks.
-    async fn more(&self, lane: Lane, units: u32, pools: &Pools, deadline: Instant) -> Result<(), Refused> {
+    async fn more(&self, units: u32, pools: &Pools, deadline: Instant) -> Result<(), Refused> {
         let Ok(leasing) = self.leasing.try_lock() else {
             self.until((Instant::now() + Duration::from_millis(20)).min(deadline)).await;
             return Ok(());
         };
         let urgent = self.waiting[Lane::Urgent as usize].load(Ordering::Relaxed) > 0;
         let ahead = if urgent { AHEAD_URGENT } else { AHEAD };
-        let (sent, answer) = match pools.lease(self, self.wanted(lane), units, ahead, deadline).await {
+        let (sent, answer) = match pools.lease(self, self.wanted(), units, ahead, deadline).await {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::warn!(
@@ -248,14 +248,13 @@ impl Limiter {
     }
 
     /// Calls to ask leave for: all that wait, at most a slice. Where people are counted each call is asked for by itself, with its size.
-    fn wanted(&self, lane: Lane) -> u32 {
+    fn wanted(&self) -> u32 {
         if self.limits.is_counted() && self.limits.units(2) == 2 {
             return 1;
         }
         let waiting: usize = self.waiting.iter().map(|count| count.load(Ordering::Relaxed)).sum();
-        let standing = self.waiting[lane as usize].load(Ordering::Relaxed);
         let most = self.limits.per_second.map_or(64, |rate| slice(rate.into()));
-        u32::try_from(waiting.max(standing)).unwrap_or(u32::MAX).clamp(1, most)
+        u32::try_from(waiting).unwrap_or(u32::MAX).clamp(1, most)
     }
 }
 

@@ -14,8 +14,6 @@ pub struct Condition {
     pub account: i64,
     /// How much longer nobody may call.
     pub paused: Duration,
-    /// Part of its rate in use.
-    pub factor: f64,
     /// Only probes may go out.
     pub open: bool,
     /// The pause is so long that admission gives the work to another account.
@@ -32,9 +30,8 @@ pub async fn conditions(client: &impl GenericClient, accounts: &[i64]) -> Result
     let condition = |row: &tokio_postgres::Row| Condition {
         account: row.get(0),
         paused: Duration::from_secs_f64(row.get::<_, f64>(1).max(0.0) / 1000.0),
-        factor: row.get(2),
-        open: row.get(3),
-        rests: row.get(4),
+        open: row.get(2),
+        rests: row.get(3),
     };
     Ok(rows.iter().map(condition).collect())
 }
