@@ -25,8 +25,8 @@ test: build-tests ## Runs all tests with fresh private servers (ARGS="..." goes 
 
 # A short run is part of `make test`. OLD_BIN_DIR: the programs of another build, run side by side with this one.
 faults: packages build-tests ## Breaks everything under load for SECONDS=600 by SEED=1 and checks that nothing is lost
-	SECONDS=$(SECONDS) SEED=$(SEED) OLD_BIN_DIR=$(OLD_BIN_DIR) QUOTAS=$(QUOTAS) \
-	  cargo test -p herald-tests --test faults -- --ignored --nocapture a_run_of_choice
+	FAULTS_SECONDS=$(SECONDS) FAULTS_SEED=$(SEED) OLD_BIN_DIR=$(OLD_BIN_DIR) QUOTAS=$(QUOTAS) \
+	  cargo test -p herald-tests --test faults -- --nocapture every_promise_is_kept
 
 # Measures the Herald that `make run` has started, or else starts one for the time of it. LOAD: arguments of `report`.
 load: packages ## Measures everything in short form beside its floors and prints one table (some 6 minutes)

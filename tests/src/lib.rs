@@ -29,7 +29,7 @@ pub use process::Process;
 pub use servers::Servers;
 pub use system::System;
 pub use tenant::Tenant;
-pub use wait::{wait_for, wait_until};
+pub use wait::{wait_for, wait_until, within};
 
 /// How long anything that should happen soon may take: generous, because CI machines stall.
 pub const SOON: std::time::Duration = std::time::Duration::from_secs(30);

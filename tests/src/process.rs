@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::Value;
 
 use crate::client::Client;
-use crate::{SOON, program, wait_for, wait_until};
+use crate::{SOON, program, wait_for, wait_until, within};
 
 /// A running (or killed) program, its output in a file.
 pub struct Process {
@@ -179,14 +179,8 @@ impl Process {
     /// # Panics
     /// When it has not within `limit`.
     pub async fn ended(&mut self, limit: Duration) -> ExitStatus {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.exited() {
-                return status;
-            }
-            assert!(begun.elapsed() < limit, "{} still runs after {limit:?}\n{}", self.name, self.tail());
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let ended = within(limit, async || self.exited()).await;
+        ended.unwrap_or_else(|| panic!("{} still runs after {limit:?}\n{}", self.name, self.tail()))
     }
 
     /// SIGTERM; it must leave with exit code 0.

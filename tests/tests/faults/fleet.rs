@@ -134,18 +134,20 @@ impl Fleet {
         }
         self.problems.lock().unwrap().extend(inspect::memory(&process.name, process.peak_memory_mb()));
         process.signal("TERM");
-        let limit = tokio::time::Instant::now() + DRAIN;
-        loop {
-            match process.exited() {
-                Some(status) if status.success() => return,
-                Some(status) => {
-                    return self.problem(format!("{} ended with {status} after SIGTERM", process.name));
+        let ended = async {
+            let mut tick = tokio::time::interval(Duration::from_millis(20));
+            loop {
+                tick.tick().await;
+                if let Some(status) = process.exited() {
+                    return status;
                 }
-                None if tokio::time::Instant::now() > limit => {
-                    return self.problem(format!("{} still runs {DRAIN:?} after SIGTERM", process.name));
-                }
-                None => tokio::time::sleep(Duration::from_millis(20)).await,
             }
+        };
+        let ended = tokio::time::timeout(DRAIN, ended).await;
+        match ended {
+            Ok(status) if status.success() => {}
+            Ok(status) => self.problem(format!("{} ended with {status} after SIGTERM", process.name)),
+            Err(_) => self.problem(format!("{} still runs {DRAIN:?} after SIGTERM", process.name)),
         }
     }
 
@@ -160,7 +162,9 @@ impl Fleet {
 
     /// Starts again whatever ended without having been told to, and remembers that it did.
     pub(crate) async fn supervise(&self) {
+        let mut tick = tokio::time::interval(Duration::from_millis(200));
         loop {
+            tick.tick().await;
             for (index, member) in self.members.iter().enumerate() {
                 let ended = {
                     let mut running = member.running.lock().unwrap();
@@ -172,7 +176,6 @@ impl Fleet {
                     self.launch(index);
                 }
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 

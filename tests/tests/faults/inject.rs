@@ -49,7 +49,7 @@ pub(crate) async fn run(world: &Arc<World>, load: &Arc<Load>, faults: Vec<Fault>
     let injector = Arc::new(Injector { world, load, done: Mutex::default(), places: Mutex::default() });
     let (begun, mut running) = (Instant::now(), JoinSet::new());
     for fault in faults {
-        tokio::time::sleep(fault.at.saturating_sub(begun.elapsed())).await;
+        tokio::time::sleep_until((begun + fault.at).into()).await;
         running.spawn(injector.clone().carry_out(fault, begun));
         while let Some(ended) = running.try_join_next() {
             ended.unwrap();
@@ -93,18 +93,21 @@ impl Injector {
         let tenant = rng.clone().usize(..self.world.tenants.len());
         let Some(number) = self.load.send(&self.world, tenant, Sort::Urgent, rng).await else { return };
         let sql = "SELECT count(*) FROM plan WHERE metadata->>'log' = $1 AND finished_at IS NOT NULL";
-        loop {
-            if let Ok(client) = self.world.database.connect().await
-                && let Ok(row) = client.query_one(sql, &[&number.to_string()]).await
-                && row.get::<_, i64>(0) > 0
-            {
-                break;
+        let recorded = async {
+            let mut tick = tokio::time::interval(Duration::from_millis(250));
+            loop {
+                tick.tick().await;
+                if let Ok(client) = self.world.database.connect().await
+                    && let Ok(row) = client.query_one(sql, &[&number.to_string()]).await
+                    && row.get::<_, i64>(0) > 0
+                {
+                    return;
+                }
             }
-            if begun.elapsed() > RECOVERED {
-                let what = format!("a message sent after {fault:?} is not final after {RECOVERED:?}");
-                return self.problem(what);
-            }
-            tokio::time::sleep(Duration::from_millis(250)).await;
+        };
+        if tokio::time::timeout(RECOVERED, recorded).await.is_err() {
+            let what = format!("a message sent after {fault:?} is not final after {RECOVERED:?}");
+            return self.problem(what);
         }
         let slowest = &mut self.done.lock().unwrap().slowest;
         if slowest.as_ref().is_none_or(|(most, _)| *most < begun.elapsed()) {

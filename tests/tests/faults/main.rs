@@ -41,6 +41,7 @@ struct Settings {
 }
 
 impl Settings {
+    /// The short run, unless `make faults` says what else.
     fn from_env() -> Settings {
         let number = |name: &str, default: u64| match std::env::var(name) {
             Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")),
@@ -48,7 +49,9 @@ impl Settings {
         };
         let old = std::env::var_os("OLD_BIN_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from);
         old.iter().for_each(|folder| fleet::assert_build(folder));
-        Settings { seconds: number("SECONDS", 600), seed: number("SEED", 1), short: false, old }
+        let short = std::env::var_os("FAULTS_SECONDS").is_none();
+        let (seconds, seed) = (number("FAULTS_SECONDS", SHORT_SECONDS), number("FAULTS_SEED", SHORT_SEED));
+        Settings { seconds, seed, short, old }
     }
 
     fn again(&self) -> String {
@@ -63,17 +66,8 @@ impl Settings {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_promise_is_kept_in_a_short_run() {
-    run(Settings { seconds: SHORT_SECONDS, seed: SHORT_SEED, short: true, old: None }).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes: make faults SECONDS=600 SEED=1"]
-async fn every_promise_is_kept_in_a_run_of_choice() {
-    run(Settings::from_env()).await;
-}
-
-async fn run(settings: Settings) {
+async fn every_promise_is_kept() {
+    let settings = Settings::from_env();
     let (servers, _turn) = Servers::breakable().await;
     let world = Arc::new(World::start(servers, SHAPE, settings.old.clone()).await);
     let faults = schedule::plan(settings.seed, settings.seconds, SHAPE, settings.short);

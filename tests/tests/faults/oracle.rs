@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use herald_shared::domain::ids;
-use herald_tests::{broker, inspect};
+use herald_tests::{broker, inspect, within};
 use reqwest::Method;
 
 use crate::inject::Injected;
@@ -110,14 +110,13 @@ pub(crate) fn afterwards(world: &World, load: &Load, injected: &Injected, findin
 async fn rest(world: &World, since: Instant, findings: &mut Findings) {
     let sql = "SELECT (SELECT count(*) FROM job) + (SELECT count(*) FROM attempt WHERE ended_at IS NULL)
                     + (SELECT count(*) FROM plan WHERE finished_at IS NULL)";
-    while since.elapsed() < FINAL {
-        if world.database.number(sql).await == 0 {
-            findings.settled_in = Some(since.elapsed());
-            return;
+    let left = FINAL.saturating_sub(since.elapsed());
+    match within(left, async || (world.database.number(sql).await == 0).then(|| since.elapsed())).await {
+        Some(settled_in) => findings.settled_in = Some(settled_in),
+        None => {
+            findings.breach("not final", format!("something is still to do {FINAL:?} after the last fault"))
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    findings.breach("not final", format!("something is still to do {FINAL:?} after the last fault"));
 }
 
 /// Invariants 1 and 3: what was accepted is there, once, whole.
@@ -203,12 +202,10 @@ async fn queues(world: &World, findings: &mut Findings) {
     let begun = Instant::now();
     for queue in broker::jobs(&world.prefix) {
         // Pointers to jobs that are done are acked one after another.
-        while broker::ready(&connection, &queue).await.is_some_and(|messages| messages > 0) {
-            if begun.elapsed() > FINAL {
-                findings.breach("queue", format!("{queue} is not empty"));
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+        let left = FINAL.saturating_sub(begun.elapsed());
+        let empty = async || broker::ready(&connection, &queue).await.is_none_or(|messages| messages == 0);
+        if within(left, async || empty().await.then_some(())).await.is_none() {
+            findings.breach("queue", format!("{queue} is not empty"));
         }
     }
 }
