@@ -4,7 +4,7 @@ WITH chosen AS MATERIALIZED (
     SELECT j.id, w.account_id
       FROM unnest($1::bigint[], $2::bigint[]) AS w(id, account_id)
       JOIN job j ON j.id = w.id
-     WHERE j.kind = 1 AND j.state < 2 AND j.due_at <= now()
+     WHERE j.kind + 0 = 1 AND j.state + 0 < 2 AND j.due_at <= now()
        FOR UPDATE OF j SKIP LOCKED
 )
 UPDATE job j

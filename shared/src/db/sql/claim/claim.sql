@@ -6,16 +6,16 @@
 -- Locks plainly, in id order: SKIP LOCKED could skip a row that admission has just marked, and ack its only pointer.
 -- A job that changed between this statement's snapshot and its lock is left alone: its deliveries would be read as they
 -- were before the change. It becomes due again by itself.
--- `+ 0` here and in other hot statements: a bare column would invite a partial index (plan_expiry, job_claimed) that is small
--- when the statement is planned and holds every living plan or claimed job when it runs.
+-- `+ 0` here and in other hot statements: a bare column would invite an index (plan_expiry, job_claimed, job_due) that is small
+-- when the statement is planned and holds every living plan or job when it runs: 16 ms for a claim of 12 by job_due, 0.6 by key.
 WITH want AS MATERIALIZED (
     SELECT * FROM unnest($1::bigint[], $2::integer[], $3::integer[], $7::integer[]) AS w(id, calls, batch, personal)
 ), seen AS MATERIALIZED (
     SELECT j.id, j.token, j.due_at FROM job j WHERE j.id = ANY($1)
 ), locked AS MATERIALIZED (
     SELECT j.id FROM seen s JOIN job j ON j.id = s.id
-     WHERE j.kind = 1
-       AND ((j.state < 2 AND j.token = s.token AND j.due_at = s.due_at) OR ($6 AND j.state + 0 = 2 AND j.incarnation_id + 0 = $4))
+     WHERE j.kind + 0 = 1
+       AND ((j.state + 0 < 2 AND j.token = s.token AND j.due_at = s.due_at) OR ($6 AND j.state + 0 = 2 AND j.incarnation_id + 0 = $4))
      ORDER BY j.id FOR UPDATE OF j
 ), taken AS MATERIALIZED (
     UPDATE job j
