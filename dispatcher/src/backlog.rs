@@ -1,7 +1,7 @@
 //! What waits in one queue: everything that is due while that is little, else the first jobs of every flow (tenant and plan), so that
 //! a backlog hides nobody.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use herald_shared::db::admit::{self, Found, Queue};
@@ -13,7 +13,7 @@ const PAGE: usize = 512;
 /// Tenants and plans looked at in a round of a backlog; the others have the next.
 const TENANTS: i32 = 128;
 const FLOWS: i32 = 256;
-/// How long a list of flows is used: a new plan waits at most this long to be seen.
+/// How long a list of flows is used at most: a new plan waits no longer to be seen.
 const FRESH: Duration = Duration::from_millis(200);
 
 /// One queue's backlog.
@@ -34,6 +34,21 @@ struct Flows {
     running: Vec<(i64, i64)>,
     /// Jobs whose pointers were lost; they are in no flow.
     lapsed: Vec<Waiting>,
+    /// Half of them have nothing left: plans of one recipient are used up at once, and others wait behind them.
+    dry: bool,
+}
+
+impl Flows {
+    /// The first jobs of each.
+    async fn jobs(&mut self, client: &Client, queue: Queue) -> Result<Vec<Waiting>, Error> {
+        let each = (2 * PAGE / self.running.len().max(1)).clamp(4, PAGE);
+        let found = admit::first_jobs(client, queue, &self.running, each as i64).await?;
+        let plans: HashSet<i64> = found.iter().map(|found| found.waiting.plan).collect();
+        self.dry = plans.len() * 2 < self.running.len();
+        let mut jobs = std::mem::take(&mut self.lapsed);
+        jobs.extend(running(&found));
+        Ok(jobs)
+    }
 }
 
 impl Backlog {
@@ -61,21 +76,22 @@ impl Backlog {
 
     /// Jobs that are due, of running plans; of each flow in the order they became due.
     pub(crate) async fn read(&mut self, client: &Client) -> Result<Vec<Waiting>, Error> {
-        if self.flows.as_ref().is_none_or(|flows| flows.read.elapsed() >= FRESH) {
-            let page = admit::page(client, self.queue, self.due.back(), PAGE as i64, false).await?;
-            self.due.saw(page.first().map_or(0.0, |found| found.age));
-            if page.len() < PAGE {
-                self.flows = None;
-                return Ok(running(&page));
+        if let Some(flows) = self.flows.as_mut().filter(|flows| flows.read.elapsed() < FRESH && !flows.dry) {
+            let jobs = flows.jobs(client, self.queue).await?;
+            if !jobs.is_empty() {
+                return Ok(jobs);
             }
-            self.flows = Some(self.find(client).await?);
         }
-        let Some(flows) = &mut self.flows else { return Ok(Vec::new()) };
-        let each = (2 * PAGE / flows.running.len().max(1)).clamp(4, PAGE);
-        let found = admit::first_jobs(client, self.queue, &flows.running, each as i64).await?;
-        let mut jobs = std::mem::take(&mut flows.lapsed);
-        jobs.extend(running(&found));
-        Ok(jobs)
+        let page = admit::page(client, self.queue, self.due.back(), PAGE as i64, false).await?;
+        self.due.saw(page.first().map_or(0.0, |found| found.age));
+        if page.len() < PAGE {
+            self.flows = None;
+            return Ok(running(&page));
+        }
+        let mut flows = self.find(client).await?;
+        let jobs = flows.jobs(client, self.queue).await;
+        self.flows = Some(flows);
+        jobs
     }
 
     /// The flows of a backlog, a part of them when there are very many.
@@ -103,7 +119,7 @@ impl Backlog {
             }
         }
         let running = plans.into_iter().filter(|(.., runs)| *runs).map(|(tenant, plan, _)| (tenant, plan));
-        Ok(Flows { read, running: running.collect(), lapsed })
+        Ok(Flows { read, running: running.collect(), lapsed, dry: false })
     }
 
     /// Jobs whose pointers were lost. Those of plans that do not run wait with the others, or they would hide what is behind.
