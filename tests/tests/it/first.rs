@@ -235,6 +235,35 @@ async fn a_dead_letter_goes_out_again_only_where_no_other_channel_took_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_two_who_redrive_two_channels_of_a_person_one_does() {
+    const PEOPLE: usize = 20;
+    let (system, tenant, mail, hooks) = start_both(Options::default()).await;
+    refuse(&mail, 1..=PEOPLE);
+    hooks.script(webhook::Behaviour::status(400));
+    let plan = tenant.send(&body((1..=PEOPLE).map(|no| person(no, &hooks, "/works")).collect())).await;
+    tenant.until(&plan, "finished", SOON).await;
+    mail.clear_scripts();
+    hooks.clear_scripts();
+    let letters = tenant.deliveries(&plan).await;
+    let ids = |channel: &str, index: usize| {
+        let of: Vec<&Value> = letters.iter().filter(|letter| letter["channel"] == channel).collect();
+        json!({"ids": [of[index]["id"]]})
+    };
+    for index in 0..PEOPLE {
+        let (by_mail, by_webhook) =
+            tokio::join!(redrive(&tenant, ids("email", index)), redrive(&tenant, ids("webhook", index)));
+        let both = by_mail["redriven"].as_i64().unwrap() + by_webhook["redriven"].as_i64().unwrap();
+        assert_eq!(both, 1, "person {index}: {by_mail} {by_webhook}");
+    }
+    let finished = tenant.until(&plan, "finished", SOON).await;
+    assert_eq!(
+        (&finished["deliveries"]["sent"], &finished["recipients"]["reached"]),
+        (&json!(PEOPLE), &json!(PEOPLE))
+    );
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_recall_ends_the_channels_that_were_still_to_come() {
     let (system, tenant, mail, hooks) = start_both(Options::default()).await;
     refuse(&mail, [1]);
