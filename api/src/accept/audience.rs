@@ -1,11 +1,11 @@
 //! `recipients` as a whole: who is the same person, whose delivery would be a repetition, whose variables are missing.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use herald_channels::NetPolicy;
 use herald_shared::db::accept::NewRecipient;
-use herald_shared::domain::{Channel, Reason};
+use herald_shared::domain::{Channel, DeliveryStatus, FirstTiers, Reason, Slot};
 use serde_json::Value;
 
 use super::content::{self, Message};
@@ -94,15 +94,16 @@ impl Audience {
     }
 
     /// Marks deliveries that would repeat another: the same address on a channel, and nothing different to read.
-    pub(super) fn mark_repetitions(&mut self, channels: &[Channel], message: &Message) {
-        let kinds: BTreeSet<&str> = channels.iter().map(|channel| channel.address_kind()).collect();
-        for kind in kinds {
-            let mut seen: HashSet<[u8; 32]> = HashSet::with_capacity(self.people.len());
-            for (_, person) in &mut self.people {
-                let Some(address) = person.addresses.get(kind) else { continue };
-                if !seen.insert(what_is_read(kind, address, person, message)) {
-                    person.skips.insert(kind.to_owned(), Reason::Duplicate.as_str().to_owned());
-                }
+    pub(super) fn mark_repetitions(&mut self, slots: &[Slot], first: FirstTiers, message: &Message) {
+        let mut seen: HashSet<(&str, [u8; 32])> = HashSet::with_capacity(self.people.len());
+        for (_, person) in &mut self.people {
+            let repeated = repetitions(person, slots, first, |kind| {
+                let address = person.addresses.get(kind);
+                address
+                    .is_some_and(|address| !seen.insert((kind, what_is_read(kind, address, person, message))))
+            });
+            for kind in repeated {
+                person.skips.insert(kind.to_owned(), Reason::Duplicate.as_str().to_owned());
             }
         }
     }
@@ -126,6 +127,34 @@ impl Audience {
             problems.add(content::pointer(problem.field, &message.content), detail);
         }
     }
+}
+
+/// Address kinds on which a person would get what somebody else gets there already; `is_repeated` says so of one, and notes it.
+///
+/// Where a tier goes from channel to channel, only the one a person starts with is sure to be used: nobody is left out of a later
+/// channel for the sake of somebody who may never get there.
+pub(super) fn repetitions(
+    person: &NewRecipient,
+    slots: &[Slot],
+    first: FirstTiers,
+    mut is_repeated: impl FnMut(&'static str) -> bool,
+) -> Vec<&'static str> {
+    let (mut used, mut repeated) = (Vec::new(), Vec::new());
+    for opening in first.openings(slots) {
+        let mut next = Some(opening);
+        while let Some(slot) = next {
+            let kind = slot.channel().address_kind();
+            let known = used.contains(&kind) || repeated.contains(&kind);
+            if !known && person.addresses.contains_key(kind) {
+                let found = if is_repeated(kind) { &mut repeated } else { &mut used };
+                found.push(kind);
+            }
+            let starts =
+                if used.contains(&kind) { DeliveryStatus::Pending } else { DeliveryStatus::Suppressed };
+            next = first.next(slots, slot, starts);
+        }
+    }
+    repeated
 }
 
 /// Variables the message takes from its recipients.

@@ -2,7 +2,7 @@
 
 use herald_channels::NetPolicy;
 use herald_shared::db::drafts::never;
-use herald_shared::domain::{Channel, Lane, OnUnknown, Slot, Tier};
+use herald_shared::domain::{Channel, FirstTiers, Lane, OnUnknown, Slot, Tier};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -183,13 +183,15 @@ fn draft(message: Message, tiers: Vec<Tier>, chosen: &Chosen, mut audience: Audi
     if channels.contains(&Channel::Inbox) {
         audience.give_inboxes();
     }
-    audience.mark_repetitions(&channels, &message);
     let slot = |channel: &Channel| Some((Slot::new(1, *channel), chosen.account(*channel)?));
+    let slots: Vec<(Slot, i64)> = channels.iter().filter_map(slot).collect();
+    let in_order: Vec<Slot> = slots.iter().map(|(slot, _)| *slot).collect();
+    audience.mark_repetitions(&in_order, FirstTiers::of(&tiers), &message);
     Draft {
         held: terms.draft,
         lane: terms.lane,
         on_unknown: terms.on_unknown,
-        slots: channels.iter().filter_map(slot).collect(),
+        slots,
         send_at: terms.send_at,
         expires_at: terms.expires_at,
         title: message.title,

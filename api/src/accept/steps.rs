@@ -8,6 +8,8 @@ use crate::problems::Problems;
 
 /// Tiers a ladder may have.
 const MAX_TIERS: usize = 10;
+/// How a tier may use its channels.
+const MODES: &[&str] = &["all", "first"];
 
 /// What is known of the steps while problems are still being collected.
 pub(super) struct Steps {
@@ -17,10 +19,14 @@ pub(super) struct Steps {
     pub(super) lacks_account: bool,
 }
 
-/// Reads `channels` or `tiers`; neither means mail.
+/// Reads `channels` (with `mode`) or `tiers`; neither means mail.
 pub(super) fn read(plan: &mut Object<'_>, chosen: &Chosen, problems: &mut Problems) -> Steps {
     let mut reader = Reader { chosen, lacks_account: false };
-    let tiers = match (plan.take("channels"), plan.take("tiers")) {
+    let (channels, mode) = (plan.take("channels"), plan.take("mode"));
+    if let (None, Some(mode)) = (&channels, &mode) {
+        mode.refuse(problems, "goes with channels; a tier has a mode of its own");
+    }
+    let tiers = match (channels, plan.take("tiers")) {
         (Some(_), Some(tiers)) => {
             tiers.refuse(
                 problems,
@@ -29,7 +35,9 @@ pub(super) fn read(plan: &mut Object<'_>, chosen: &Chosen, problems: &mut Proble
             Vec::new()
         }
         (Some(channels), None) => {
-            vec![Tier { channels: reader.channels(&channels, problems), mode: Mode::All }]
+            let channels = reader.channels(&channels, problems);
+            let mode = mode.as_ref().and_then(|mode| mode.word(MODES, problems));
+            vec![Tier { channels, mode: mode.unwrap_or(Mode::All) }]
         }
         (None, Some(tiers)) => reader.tiers(&tiers, problems),
         (None, None) => {
@@ -63,16 +71,7 @@ impl Reader<'_> {
             Some(channels) => self.channels(&channels, problems),
             None => Vec::new(),
         };
-        let mode = tier.take("mode").and_then(|mode| {
-            let word = mode.word(&["all", "first"], problems);
-            if word == Some(Mode::First) && channels.len() > 1 {
-                mode.refuse(
-                    problems,
-                    "first with several channels is not supported yet: give one channel, or use all",
-                );
-            }
-            word
-        });
+        let mode = tier.take("mode").and_then(|mode| mode.word(MODES, problems));
         for name in ["wait", "until"] {
             if let Some(field) = tier.take(name) {
                 field.refuse(problems, "is not supported yet: plans have one tier, which waits for nothing");

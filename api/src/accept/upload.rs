@@ -11,14 +11,14 @@ use std::sync::Arc;
 use herald_channels::NetPolicy;
 use herald_shared::db::accept::NewRecipient;
 use herald_shared::db::drafts::Held;
-use herald_shared::domain::{Channel, Reason};
+use herald_shared::domain::{Channel, FirstTiers, Reason, Slot};
 use serde::Serialize;
 
 use self::csv::Csv;
 use self::lines::Lines;
 use self::row::Header;
 use self::seen::{Known, Seen};
-use super::audience::Needs;
+use super::audience::{self, Needs};
 use super::content::{self, Message};
 
 /// People one plan may have.
@@ -77,7 +77,8 @@ enum Input {
 /// Decides about rows.
 struct Judge {
     message: Message,
-    channels: Vec<Channel>,
+    slots: Vec<Slot>,
+    first_tiers: FirstTiers,
     net: Arc<NetPolicy>,
     header: Option<Header>,
     needs: Needs,
@@ -102,7 +103,8 @@ impl Intake {
         let judge = Judge {
             needs: Needs::of(&message),
             message,
-            channels: draft.slots.iter().map(|slot| slot.channel()).collect(),
+            slots: draft.slots.clone(),
+            first_tiers: draft.first_tiers,
             net,
             header: None,
             seen: Seen::default(),
@@ -234,7 +236,8 @@ impl Judge {
 
     /// Everybody with a key has an inbox under it, unless they named another.
     fn with_inbox(&self, mut person: NewRecipient) -> NewRecipient {
-        if let Some(key) = person.key.as_ref().filter(|_| self.channels.contains(&Channel::Inbox)) {
+        let has_inbox = self.slots.iter().any(|slot| slot.channel() == Channel::Inbox);
+        if let Some(key) = person.key.as_ref().filter(|_| has_inbox) {
             let inbox = person.addresses.entry(Channel::Inbox.address_kind().to_owned());
             inbox.or_insert_with(|| key.clone());
         }
@@ -256,12 +259,10 @@ impl Judge {
 
     /// Address kinds on which a person would get what somebody else gets there already.
     fn repetitions(&mut self, person: &NewRecipient) -> Vec<&'static str> {
-        let mut kinds: Vec<&'static str> =
-            self.channels.iter().map(|channel| channel.address_kind()).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
-        kinds.retain(|kind| self.seen.is_repeated(kind, person, &self.message));
-        kinds
+        let (seen, message) = (&mut self.seen, &self.message);
+        audience::repetitions(person, &self.slots, self.first_tiers, |kind| {
+            seen.is_repeated(kind, person, message)
+        })
     }
 
     fn refuse(&mut self, line: u64, problems: Vec<(Option<String>, String)>) {

@@ -99,7 +99,7 @@ async fn recipients_are_filtered_by_what_became_of_them() {
     assert_eq!(field(&all, "key"), ["p0", "p1", "p2", "p3", "p4"]);
     assert_eq!(field(&all, "state"), ["reached", "unreachable", "unknown", "unreachable", "pending"]);
     assert_eq!(field(&all, "result"), ["sent", "exhausted", "-", "unreachable", "-"]);
-    assert_eq!(all[0]["channels"][0]["reason"], "no_address", "nobody has a webhook");
+    assert_eq!(all[0]["channels"][1]["reason"], "no_address", "nobody has a webhook");
     assert_eq!(all[0]["addresses"], json!({ "inbox": "p***" }));
     for (filter, keys) in [
         ("reach=reached", vec!["p0"]),

@@ -178,3 +178,24 @@ fn locale_and_zone_are_checked() {
         &["/recipients/0/locale", "/recipients/0/time_zone"],
     );
 }
+
+#[test]
+fn a_repetition_counts_where_it_is_sure_to_be_read() {
+    let desk =
+        |key: &str, mail: &str| json!({ "key": key, "email": mail, "url": "https://hooks.example.org/1" });
+    let skips = |mode: &str, recipients: &serde_json::Value| -> Vec<Vec<String>> {
+        let changes = json!({ "channels": ["email", "inbox"], "mode": mode, "recipients": recipients });
+        good(changes).recipients.iter().map(|person| person.skips.keys().cloned().collect()).collect()
+    };
+    let inbox = |key: &str, mail: &str| json!({ "key": key, "email": mail, "ids": { "inbox": "desk" } });
+    let shared =
+        json!([inbox("a", "a@example.org"), inbox("b", "b@example.org"), inbox("c", "a@example.org")]);
+    assert_eq!(
+        skips("all", &shared),
+        [vec![], vec!["inbox".to_owned()], vec!["email".into(), "inbox".into()]]
+    );
+    // The first may never need the inbox, so the second keeps it; the third does, for want of a mailbox of their own.
+    assert_eq!(skips("first", &shared), [vec![], vec![], vec!["email".to_owned()]]);
+    let other = json!([desk("a", "a@example.org"), desk("b", "a@example.org")]);
+    assert_eq!(skips("first", &other), [vec![], vec!["email".to_owned()]]);
+}

@@ -55,18 +55,33 @@ fn what_comes_later_says_so() {
         (json!({ "tiers": [{ "channels": ["email"], "wait": "10m" }] }), "/tiers/0/wait"),
         (json!({ "tiers": [{ "channels": ["email"], "until": "read" }] }), "/tiers/0/until"),
         (json!({ "tiers": [{ "channels": ["email"] }, { "channels": ["inbox"] }] }), "/tiers"),
-        (json!({ "tiers": [{ "channels": ["email", "inbox"], "mode": "first" }] }), "/tiers/0/mode"),
     ] {
         let problems = bad(changes.clone());
         assert_eq!(problems.len(), 1, "{changes}: {problems:?}");
         assert_eq!(problems[0].0, pointer);
         assert!(problems[0].1.contains("not supported yet"), "{}", problems[0].1);
     }
-    assert_eq!(
-        good(json!({ "tiers": [{ "channels": ["email"], "mode": "first" }] })).tiers[0].mode,
-        Mode::First
-    );
     good(json!({ "draft": false }));
+}
+
+#[test]
+fn channels_are_used_at_once_or_one_after_the_other() {
+    for (changes, mode) in [
+        (json!({ "channels": ["email", "inbox"] }), Mode::All),
+        (json!({ "channels": ["email", "inbox"], "mode": "first" }), Mode::First),
+        (json!({ "tiers": [{ "channels": ["inbox", "email"], "mode": "first" }] }), Mode::First),
+        (json!({ "tiers": [{ "channels": ["email"], "mode": "all" }] }), Mode::All),
+    ] {
+        assert_eq!(good(changes.clone()).tiers[0].mode, mode, "{changes}");
+    }
+    for changes in [
+        json!({ "mode": "first" }),
+        json!({ "channels": ["email"], "mode": "second" }),
+        json!({ "tiers": [{ "channels": ["email"] }], "mode": "first" }),
+    ] {
+        let problems = bad(changes.clone());
+        assert_eq!((problems.len(), problems[0].0.as_str()), (1, "/mode"), "{changes}: {problems:?}");
+    }
 }
 
 #[test]

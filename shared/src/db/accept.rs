@@ -11,7 +11,7 @@ use super::Error;
 use super::expand::{self, Piece};
 use crate::domain::ids::PlanRef;
 use crate::domain::pointer::Wake;
-use crate::domain::{Content, Lane, OnUnknown, PlanStatus, Slot, Tier};
+use crate::domain::{Content, FirstTiers, Lane, OnUnknown, PlanStatus, Slot, Tier};
 
 pub use super::id_block::IdBlock;
 
@@ -279,6 +279,7 @@ async fn insert_plan(
                 &plan.acknowledgement,
                 &plan.metadata,
                 &plan.traceparent,
+                &FirstTiers::of(&plan.tiers).code(),
             ],
         )
         .await?;
@@ -358,7 +359,9 @@ async fn start(
     let mut pieces = Vec::new();
     for plan in born {
         let hi = i32::try_from(plan.recipients.len()).unwrap_or(i32::MAX);
-        for (&slot, &account) in plan.slots.iter().zip(&plan.accounts) {
+        let openings: Vec<Slot> = FirstTiers::of(&plan.tiers).openings(&plan.slots).collect();
+        let all = plan.slots.iter().zip(&plan.accounts);
+        for (&slot, &account) in all.filter(|(slot, _)| openings.contains(slot)) {
             let (plan_id, tenant_id, lane) = (plan.id, plan.tenant_id, plan.lane);
             pieces.push(Piece { plan_id, tenant_id, slot, lane, account: Some(account), lo: 1, hi });
         }

@@ -109,7 +109,8 @@ pub async fn page(
 
 /// Sends failed deliveries again, each as a new attempt in new jobs; returns how many. Joins the caller's transaction.
 ///
-/// - Left out: what is not failed (any more), and what belongs to plans that may not send.
+/// - Left out: what is not failed (any more), what belongs to plans that may not send, and, in a tier of mode `first`, what
+///   another channel has taken over: it waits there, went out or may have.
 /// - Finished plans run again. Two at once: each delivery goes out again once.
 /// - The caller has checked whose plans they are.
 ///
@@ -118,6 +119,7 @@ pub async fn page(
 pub async fn redrive(db: &Transaction<'_>, letters: &BTreeMap<(i64, Slot), Vec<i32>>) -> Result<i64, Error> {
     let mut plans: Vec<i64> = letters.keys().map(|(plan, _)| *plan).collect();
     plans.dedup();
+    hold(db, letters).await?;
     let able = reopen(db, &plans).await?;
     let mut redriven = 0;
     for (&(plan, slot), nos) in letters.iter().filter(|((plan, _), _)| able.contains(plan)) {
@@ -127,6 +129,15 @@ pub async fn redrive(db: &Transaction<'_>, letters: &BTreeMap<(i64, Slot), Vec<i
     let close = db.prepare_cached(include_str!("sql/dead/close.sql")).await?;
     db.execute(&close, &[&able]).await?;
     Ok(redriven)
+}
+
+/// Holds the recipients of plans that use one channel after the other.
+async fn hold(db: &Transaction<'_>, letters: &BTreeMap<(i64, Slot), Vec<i32>>) -> Result<(), Error> {
+    let statement = db.prepare_cached(include_str!("sql/resolve/hold.sql")).await?;
+    let (plans, nos): (Vec<i64>, Vec<i32>) =
+        letters.iter().flat_map(|(&(plan, _), nos)| nos.iter().map(move |&no| (plan, no))).unzip();
+    db.execute(&statement, &[&plans, &nos]).await?;
+    Ok(())
 }
 
 fn read_plan(row: &Row) -> Result<DeadPlan, Error> {

@@ -13,7 +13,7 @@ use super::Error;
 use super::accept::{self, NewRecipient};
 use super::expand;
 use crate::domain::ids::PlanRef;
-use crate::domain::{Content, Lane, PlanStatus, Slot};
+use crate::domain::{Content, FirstTiers, Lane, PlanStatus, Slot};
 
 /// `expires_at` of a draft that names none: counted from its start when it is sent. 9999-12-30T00:00:00Z, in seconds.
 const NEVER: i64 = 253_402_128_000;
@@ -52,6 +52,8 @@ pub struct Held {
     pub content: Content,
     /// Its slots.
     pub slots: Vec<Slot>,
+    /// Which tiers use them one after the other.
+    pub first_tiers: FirstTiers,
 }
 
 /// Holds a plan's row until the transaction ends; `None`: the tenant has no such plan.
@@ -77,6 +79,7 @@ pub async fn hold(db: &Transaction<'_>, tenant_id: i64, plan: PlanRef) -> Result
         title: row.get("title"),
         content: row.get::<_, Json<Content>>("content").0,
         slots: codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?,
+        first_tiers: FirstTiers::from_code(row.get("first_tiers")),
     }))
 }
 

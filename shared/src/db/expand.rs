@@ -7,7 +7,7 @@ use deadpool_postgres::{Client, GenericClient, Transaction};
 use super::Error;
 use super::accept::NewPlan;
 use crate::domain::pointer::{Pointer, Wake};
-use crate::domain::{Lane, Slot};
+use crate::domain::{FirstTiers, Lane, Slot};
 
 /// Recipients one chunk covers; larger statements make urgent work wait behind them.
 const CHUNK: i32 = 5000;
@@ -102,13 +102,12 @@ pub async fn step(client: &mut Client, lane: Lane) -> Result<Step, Error> {
     let Some(job) = transaction.query_opt(&take, &[&lane.code()]).await? else { return Ok(Step::Idle) };
     let (job_id, plan_id, tenant_id, cursor, total): (i64, i64, i64, i32, i32) =
         (job.get(0), job.get(1), job.get(2), job.get(3), job.get(4));
-    let slots: Vec<i16> = job.get(5);
+    let codes: Vec<i16> = job.get(5);
+    let slots: Vec<Slot> = codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?;
+    let first = FirstTiers::from_code(job.get(6));
     let hi = total.min(cursor + CHUNK - 1);
-    let mut pieces = Vec::new();
-    for code in slots {
-        let slot = Slot::from_code(code)?;
-        pieces.push(Piece { plan_id, tenant_id, slot, lane, account: None, lo: cursor, hi });
-    }
+    let piece = |slot| Piece { plan_id, tenant_id, slot, lane, account: None, lo: cursor, hi };
+    let pieces: Vec<Piece> = first.openings(&slots).map(piece).collect();
     write(&transaction, &pieces, false).await?;
     let last = hi >= total;
     if last {

@@ -5,6 +5,7 @@ pub mod backoff;
 pub mod channel;
 pub mod content;
 pub mod fair;
+pub mod first;
 pub mod health;
 pub mod ids;
 pub mod ip_net;
@@ -22,6 +23,7 @@ pub mod turns;
 
 pub use channel::{Channel, Lane, OnUnknown, Slot};
 pub use content::{Content, Mode, Tier};
+pub use first::FirstTiers;
 pub use outcome::{Class, Exception, Failure, Reason, Verdict};
 pub use status::{DeliveryStatus, PlanStatus};
 

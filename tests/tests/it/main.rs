@@ -12,6 +12,7 @@ mod crash;
 mod dead_letters;
 mod failover;
 mod failure;
+mod first;
 mod keys;
 mod left_out;
 mod limits;

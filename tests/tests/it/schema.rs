@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use herald_shared::domain::outcome::Outcome;
-use herald_shared::domain::{Channel, DeliveryStatus, Lane, OnUnknown, PlanStatus};
+use herald_shared::domain::{Channel, DeliveryStatus, FirstTiers, Lane, OnUnknown, PlanStatus, Slot};
 use herald_tests::{Database, Servers};
 use tokio_postgres::Client;
 
@@ -167,6 +167,33 @@ async fn the_codes_in_the_comments_are_those_of_the_code() {
     for channel in Channel::ALL {
         let row = client.query_one("SELECT address_kind($1)", &[&i32::from(channel.code())]).await.unwrap();
         assert_eq!(row.get::<_, String>(0), channel.address_kind(), "{channel}");
+        let row = client.query_one("SELECT job_units($1)", &[&i32::from(channel.code())]).await.unwrap();
+        assert_eq!(row.get::<_, i32>(0), channel.job_units(), "{channel}");
+    }
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_opens_the_next_channel_by_the_declared_rule() {
+    let (database, client) = migrated().await;
+    let slots: Vec<Slot> = [
+        (1, Channel::Wecom),
+        (1, Channel::Email),
+        (1, Channel::Sms),
+        (2, Channel::Email),
+        (10, Channel::Inbox),
+        (10, Channel::Webhook),
+    ]
+    .map(|(tier, channel)| Slot::new(tier, channel))
+    .to_vec();
+    let codes: Vec<i16> = slots.iter().map(|slot| slot.code()).collect();
+    let statement = client.prepare("SELECT next_in_tier($1, $2, $3)").await.unwrap();
+    for first in [0, 1, 2, 1 << 9, 1 | 1 << 9, 0b11_1111_1111].map(FirstTiers::from_code) {
+        for &ended in &slots {
+            let row = client.query_one(&statement, &[&codes, &first.code(), &ended.code()]).await.unwrap();
+            let next = first.next(&slots, ended, DeliveryStatus::Failed).map(Slot::code);
+            assert_eq!(row.get::<_, Option<i16>>(0), next, "{first:?} {ended:?}");
+        }
     }
     database.remove().await;
 }

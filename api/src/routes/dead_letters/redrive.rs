@@ -28,7 +28,7 @@ use crate::json::Document;
 struct Told {
     /// Go out again.
     redriven: i64,
-    /// Do not: their plan may not send any more, or they are not failed.
+    /// Do not: their plan may not send any more, they are not failed, or another channel has taken over.
     not_possible: i64,
     /// Give it as `cursor` to go on.
     next_cursor: Option<String>,

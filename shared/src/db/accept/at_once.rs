@@ -11,6 +11,7 @@ use super::{
 use crate::db::Error;
 use crate::db::expand::wake;
 use crate::db::settle::array_text;
+use crate::domain::FirstTiers;
 use crate::domain::pointer::Wake;
 
 /// Writes `plans`, which have at most a thousand recipients together.
@@ -30,6 +31,7 @@ pub(super) async fn write(client: &Client, plans: &[NewPlan]) -> Result<Vec<Acce
     columns.extend(people(plans));
     columns.extend(delivery_columns(&deliveries));
     columns.extend(job_columns(&jobs));
+    columns.push(column(plans, |p| FirstTiers::of(&p.tiers).code()));
     let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| &**column as _).collect();
     let mut wakes: HashMap<i64, Vec<Wake>> = HashMap::new();
     for row in client.query(&statement, &parameters).await? {

@@ -2,7 +2,7 @@
 //! expands the others; a system test compares the two.
 
 use super::NewPlan;
-use crate::domain::{DeliveryStatus, Slot};
+use crate::domain::{DeliveryStatus, FirstTiers, Slot};
 
 /// A delivery to write.
 pub(super) struct Delivery<'a> {
@@ -25,41 +25,65 @@ pub(super) struct Job {
     pub(super) hi: i32,
 }
 
-/// Deliveries and jobs of `plan`: one delivery per recipient and slot, the sendable ones in jobs of a channel's size.
+/// Deliveries and jobs of `plan`, the sendable ones in jobs of a channel's size: one delivery per recipient and slot, or, where
+/// a tier goes from channel to channel, those up to the first on which the recipient can be reached.
 pub(super) fn rows(plan: &NewPlan) -> (Vec<Delivery<'_>>, Vec<Job>) {
-    let mut deliveries = Vec::with_capacity(plan.recipients.len() * plan.slots.len());
-    let mut jobs: Vec<Job> = Vec::new();
-    for (&slot, &account) in plan.slots.iter().zip(&plan.accounts) {
-        let (kind, size) = (slot.channel().address_kind(), slot.channel().job_units());
-        let mut batch = None;
-        for (no, person) in (1i32..).zip(&plan.recipients) {
-            let reason = match person.skips.get(kind) {
-                Some(reason) => Some(reason.as_str()),
-                None if person.addresses.contains_key(kind) => None,
-                None => Some("no_address"),
-            };
-            let status = if reason.is_some() { DeliveryStatus::Suppressed } else { DeliveryStatus::Pending };
-            deliveries.push(Delivery { plan_id: plan.id, slot, no, status, reason });
-            if reason.is_some() {
-                continue;
+    let first = FirstTiers::of(&plan.tiers);
+    let openings: Vec<Slot> = first.openings(&plan.slots).collect();
+    let mut deliveries = Vec::with_capacity(plan.recipients.len() * openings.len());
+    let mut jobs = Jobs { plan, last: vec![None; plan.slots.len()], made: Vec::new() };
+    for (no, person) in (1i32..).zip(&plan.recipients) {
+        for &opening in &openings {
+            let mut next = Some(opening);
+            while let Some(slot) = next {
+                let kind = slot.channel().address_kind();
+                let reason = match person.skips.get(kind) {
+                    Some(reason) => Some(reason.as_str()),
+                    None if person.addresses.contains_key(kind) => None,
+                    None => Some("no_address"),
+                };
+                let status =
+                    if reason.is_some() { DeliveryStatus::Suppressed } else { DeliveryStatus::Pending };
+                deliveries.push(Delivery { plan_id: plan.id, slot, no, status, reason });
+                if reason.is_none() {
+                    jobs.add(slot, no);
+                }
+                next = first.next(&plan.slots, slot, status);
             }
-            let this = (no - 1) / size;
-            if batch != Some(this) {
-                batch = Some(this);
-                jobs.push(Job {
-                    plan_id: plan.id,
-                    tenant_id: plan.tenant_id,
+        }
+    }
+    (deliveries, jobs.made)
+}
+
+/// The jobs of a plan while recipients are added in order.
+struct Jobs<'a> {
+    plan: &'a NewPlan,
+    /// The last job of each slot: where it is in `made`.
+    last: Vec<Option<usize>>,
+    made: Vec<Job>,
+}
+
+impl Jobs<'_> {
+    fn add(&mut self, slot: Slot, no: i32) {
+        let place = self.plan.slots.iter().position(|own| *own == slot).expect("the slot is the plan's");
+        let batch = |no: i32| (no - 1) / slot.channel().job_units();
+        let job = match self.last[place].filter(|&at| batch(self.made[at].lo) == batch(no)) {
+            Some(at) => &mut self.made[at],
+            None => {
+                self.last[place] = Some(self.made.len());
+                self.made.push(Job {
+                    plan_id: self.plan.id,
+                    tenant_id: self.plan.tenant_id,
                     slot,
-                    lane: plan.lane.code(),
-                    account,
+                    lane: self.plan.lane.code(),
+                    account: self.plan.accounts[place],
                     units: 0,
                     lo: no,
                     hi: no,
                 });
+                self.made.last_mut().expect("pushed above")
             }
-            let job = jobs.last_mut().expect("pushed above");
-            (job.hi, job.units) = (no, job.units + 1);
-        }
+        };
+        (job.hi, job.units) = (no, job.units + 1);
     }
-    (deliveries, jobs)
 }

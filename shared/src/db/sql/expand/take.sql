@@ -1,5 +1,5 @@
 -- One due expand job of a lane, locked until the chunk commits; those of ended plans are the sweep's. $1 lane.
-SELECT j.id, j.plan_id, j.tenant_id, j.lo, j.hi, p.slots
+SELECT j.id, j.plan_id, j.tenant_id, j.lo, j.hi, p.slots, p.first_tiers
   FROM job j JOIN plan p ON p.id = j.plan_id
  WHERE j.kind = 0 AND j.lane = $1 AND (j.slot & 15::smallint) = 0 AND j.due_at <= now() AND p.status IN (3, 4) AND p.expires_at > now()
  ORDER BY j.due_at LIMIT 1 FOR UPDATE OF j SKIP LOCKED

@@ -1,4 +1,4 @@
--- Deliveries and jobs for pieces of plans.
+-- Deliveries and jobs for pieces of plans. Whoever is suppressed in a tier of mode first gets the next channel by trigger.
 -- $1 plans, $2 tenants, $3 slots, $4 lanes, $5 accounts, $6 los, $7 his, $8 units a job, $9 address kinds: parallel arrays.
 -- $10: born published, i.e. the caller publishes the pointers after its commit; lost ones are found when 10 s lapse (urgent 3 s).
 WITH piece AS (

@@ -16,19 +16,19 @@ FROM scan s
 CROSS JOIN (SELECT CASE WHEN status IN (7, 8, 9) THEN status END AS ended FROM plan WHERE id = $2) p
 CROSS JOIN LATERAL (
     SELECT count(*) AS made,
-           coalesce(array_agg(x.slot ORDER BY x.slot), '{}') AS slots,
-           coalesce(array_agg(x.status ORDER BY x.slot), '{}') AS statuses,
-           coalesce(array_agg(x.reason ORDER BY x.slot), '{}') AS reasons,
-           coalesce(array_agg(x.updated_at ORDER BY x.slot), '{}') AS times,
+           coalesce(array_agg(x.slot ORDER BY w.place), '{}') AS slots,
+           coalesce(array_agg(x.status ORDER BY w.place), '{}') AS statuses,
+           coalesce(array_agg(x.reason ORDER BY w.place), '{}') AS reasons,
+           coalesce(array_agg(x.updated_at ORDER BY w.place), '{}') AS times,
            bool_or(x.status IN (3, 4)) AS reached, bool_or(x.status = 0) AS open, bool_or(x.status = 5) AS failed,
            bool_or(x.status = 6) AS unknown, bool_or(x.status IN (8, 9)) AS cancelled
-    FROM unnest($3::smallint[]) AS w (slot)
+    FROM unnest($3::smallint[]) WITH ORDINALITY AS w (slot, place)
     JOIN delivery x ON x.plan_id = $2 AND x.slot = w.slot AND x.no = s.no
 ) d
 CROSS JOIN LATERAL (
     SELECT CASE
         WHEN d.reached THEN 'reached'
-        WHEN d.open OR (d.made < cardinality($3) AND p.ended IS NULL) THEN 'pending'
+        WHEN d.open OR (d.made = 0 AND p.ended IS NULL) THEN 'pending'
         WHEN d.unknown THEN 'unknown'
         WHEN d.cancelled OR d.made = 0 THEN 'cancelled'
         ELSE 'unreachable' END AS reach

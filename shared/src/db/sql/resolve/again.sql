@@ -1,7 +1,14 @@
 -- Deliveries of one plan and slot go out again: pending at the next attempt, in new jobs no wider than a call may be.
--- The caller has reopened the plan. $1 plan, $2 slot, $3 recipients, $4 status they must be in, $5 deliveries a job.
+-- Of a recipient of a tier in mode first one channel is open at a time: nothing goes out again beside another delivery of the tier that
+-- waits, went out or may have gone out. The caller has reopened the plan. $1 plan, $2 slot, $3 recipients, $4 status they must be in, $5 deliveries a job.
 WITH want AS MATERIALIZED (
-    SELECT no FROM unnest($3::integer[]) AS w(no) ORDER BY no
+    SELECT w.no FROM unnest($3::integer[]) AS w(no)
+     WHERE NOT EXISTS (
+           SELECT FROM plan p CROSS JOIN LATERAL unnest(p.slots) AS s(slot)
+            CROSS JOIN LATERAL (SELECT o.status FROM delivery o WHERE o.plan_id = $1 AND o.slot = s.slot AND o.no = w.no OFFSET 0) AS o
+            WHERE p.id = $1 AND (p.first_tiers >> (($2::smallint >> 4) - 1)) & 1 = 1
+              AND s.slot <> $2::smallint AND s.slot >> 4 = $2::smallint >> 4 AND o.status IN (0, 3, 4, 6))
+     ORDER BY w.no
 ), moved AS (
     -- By full key, one look-up each.
     UPDATE delivery d SET status = 0, attempt = d.attempt + 1, reason = NULL, updated_at = now()
