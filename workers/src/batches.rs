@@ -51,7 +51,7 @@ impl Batches {
     pub(crate) fn new(pool: Pool, shared: Arc<Shared>) -> (Self, Vec<Task>) {
         let parts = Arc::new(Parts { pool, shared, uncertain: AtomicBool::new(false) });
         let (a, b) = (parts.clone(), parts);
-        let (claims, claiming) = batcher(2, SIZE, move |wants| a.clone().claim(wants));
+        let (claims, claiming) = batcher(1, SIZE, move |wants| a.clone().claim(wants));
         // One at a time: a second statement would wait for the same plan rows, and a job's release must not overtake its outcomes.
         let (records, recording) = batcher(1, SIZE, move |records| b.clone().record(records));
         let tasks: Vec<Task> = vec![("claims", Box::pin(claiming)), ("records", Box::pin(recording))];

@@ -32,6 +32,7 @@ pub(super) async fn write(client: &Client, plans: &[NewPlan]) -> Result<Vec<Acce
     columns.extend(delivery_columns(&deliveries));
     columns.extend(job_columns(&jobs));
     columns.push(column(plans, |p| FirstTiers::of(&p.tiers).code()));
+    columns.push(column(plans, born::counted));
     let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| &**column as _).collect();
     let mut wakes: HashMap<i64, Vec<Wake>> = HashMap::new();
     for row in client.query(&statement, &parameters).await? {

@@ -1,7 +1,7 @@
 //! What a plan that is due and small starts with: its deliveries and its jobs. The same rule as sql/expand/write.sql, which
 //! expands the others; a system test compares the two.
 
-use super::NewPlan;
+use super::{NewPlan, NewRecipient};
 use crate::domain::{DeliveryStatus, FirstTiers, Slot};
 
 /// A delivery to write.
@@ -53,6 +53,19 @@ pub(super) fn rows(plan: &NewPlan) -> (Vec<Delivery<'_>>, Vec<Job>) {
         }
     }
     (deliveries, jobs.made)
+}
+
+/// How many deliveries `plan` is counted with when it is written, all of them pending; 0: the schema counts them, by an update
+/// of the row that was just written.
+pub(super) fn counted(plan: &NewPlan) -> i32 {
+    let [slot] = plan.slots[..] else { return 0 };
+    let kind = slot.channel().address_kind();
+    let reachable = |person: &NewRecipient| person.addresses.contains_key(kind) && !person.skips.contains_key(kind);
+    if super::born_published(plan) && plan.recipients.iter().all(reachable) {
+        i32::try_from(plan.recipients.len()).unwrap_or(0)
+    } else {
+        0
+    }
 }
 
 /// The jobs of a plan while recipients are added in order.
