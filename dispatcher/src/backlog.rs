@@ -23,6 +23,8 @@ pub(crate) struct Backlog {
     due: Low,
     lapsed: Low,
     flows: Option<Flows>,
+    /// When everything due was last looked for.
+    paged: Instant,
     /// Where the next list of flows begins: after this tenant, and after this plan of a tenant with many.
     after_tenant: i64,
     after_plan: HashMap<i64, i64>,
@@ -30,10 +32,7 @@ pub(crate) struct Backlog {
 
 /// A list of flows with waiting jobs.
 struct Flows {
-    read: Instant,
     running: Vec<(i64, i64)>,
-    /// Jobs whose pointers were lost; they are in no flow.
-    lapsed: Vec<Waiting>,
     /// Half of them have nothing left: plans of one recipient are used up at once, and others wait behind them.
     dry: bool,
 }
@@ -45,9 +44,7 @@ impl Flows {
         let found = admit::first_jobs(client, queue, &self.running, each as i64).await?;
         let plans: HashSet<i64> = found.iter().map(|found| found.waiting.plan).collect();
         self.dry = plans.len() * 2 < self.running.len();
-        let mut jobs = std::mem::take(&mut self.lapsed);
-        jobs.extend(running(&found));
-        Ok(jobs)
+        Ok(running(&found))
     }
 }
 
@@ -59,6 +56,7 @@ impl Backlog {
             // Short: all of a backlog younger than this is passed over in search of what was published.
             lapsed: Low::new(Duration::from_secs(5)),
             flows: None,
+            paged: Instant::now(),
             after_tenant: 0,
             after_plan: HashMap::new(),
         }
@@ -76,28 +74,31 @@ impl Backlog {
 
     /// Jobs that are due, of running plans; of each flow in the order they became due.
     pub(crate) async fn read(&mut self, client: &Client) -> Result<Vec<Waiting>, Error> {
-        if let Some(flows) = self.flows.as_mut().filter(|flows| flows.read.elapsed() < FRESH && !flows.dry) {
+        let mut lapsed = Vec::new();
+        if self.paged.elapsed() >= FRESH || self.flows.is_none() {
+            let page = admit::page(client, self.queue, self.due.back(), PAGE as i64, false).await?;
+            self.due.saw(page.first().map_or(0.0, |found| found.age));
+            self.paged = Instant::now();
+            self.flows = None;
+            if page.len() < PAGE {
+                return Ok(running(&page));
+            }
+            lapsed = self.find_lapsed(client).await?;
+        }
+        if let Some(flows) = self.flows.as_mut().filter(|flows| !flows.dry) {
             let jobs = flows.jobs(client, self.queue).await?;
             if !jobs.is_empty() {
                 return Ok(jobs);
             }
         }
-        let page = admit::page(client, self.queue, self.due.back(), PAGE as i64, false).await?;
-        self.due.saw(page.first().map_or(0.0, |found| found.age));
-        if page.len() < PAGE {
-            self.flows = None;
-            return Ok(running(&page));
-        }
         let mut flows = self.find(client).await?;
-        let jobs = flows.jobs(client, self.queue).await;
+        lapsed.extend(flows.jobs(client, self.queue).await?);
         self.flows = Some(flows);
-        jobs
+        Ok(lapsed)
     }
 
     /// The flows of a backlog, a part of them when there are very many.
     async fn find(&mut self, client: &Client) -> Result<Flows, Error> {
-        let read = Instant::now();
-        let lapsed = self.find_lapsed(client).await?;
         let tenants = admit::tenants(client, self.queue, self.after_tenant, TENANTS).await?;
         let all = tenants.len() < TENANTS as usize;
         self.after_tenant = if all { 0 } else { tenants.last().copied().unwrap_or(0) };
@@ -119,10 +120,10 @@ impl Backlog {
             }
         }
         let running = plans.into_iter().filter(|(.., runs)| *runs).map(|(tenant, plan, _)| (tenant, plan));
-        Ok(Flows { read, running: running.collect(), lapsed, dry: false })
+        Ok(Flows { running: running.collect(), dry: false })
     }
 
-    /// Jobs whose pointers were lost. Those of plans that do not run wait with the others, or they would hide what is behind.
+    /// Jobs whose pointers were lost: they are in no flow. Those of plans that do not run wait with the others, or they would hide what is behind.
     async fn find_lapsed(&mut self, client: &Client) -> Result<Vec<Waiting>, Error> {
         let found = admit::page(client, self.queue, self.lapsed.back(), PAGE as i64, true).await?;
         self.lapsed.saw(found.first().map_or(0.0, |found| found.age));

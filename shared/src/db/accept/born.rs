@@ -60,7 +60,8 @@ pub(super) fn rows(plan: &NewPlan) -> (Vec<Delivery<'_>>, Vec<Job>) {
 pub(super) fn counted(plan: &NewPlan) -> i32 {
     let [slot] = plan.slots[..] else { return 0 };
     let kind = slot.channel().address_kind();
-    let reachable = |person: &NewRecipient| person.addresses.contains_key(kind) && !person.skips.contains_key(kind);
+    let reachable =
+        |person: &NewRecipient| person.addresses.contains_key(kind) && !person.skips.contains_key(kind);
     if super::born_published(plan) && plan.recipients.iter().all(reachable) {
         i32::try_from(plan.recipients.len()).unwrap_or(0)
     } else {
