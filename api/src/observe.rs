@@ -16,8 +16,8 @@ use crate::App;
 use crate::error::{Kind, Problem};
 use crate::routes::{OPS, UPLOAD};
 
-/// Longest time to answer. What a client does not wait for any more, nobody should work on.
-const DEADLINE: Duration = Duration::from_secs(30);
+/// Longest time to answer, and for the database to answer. What a client does not wait for any more, nobody should work on.
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Longest upload; its own limits are tighter.
 const UPLOAD_DEADLINE: Duration = Duration::from_secs(20 * 60);
@@ -40,10 +40,15 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     request.extensions_mut().insert(Trace(trace));
     async {
         let answer =
-            AssertUnwindSafe(timeout(deadline(&route, method), admitted(&app, &route, request, next)))
+            AssertUnwindSafe(timeout(deadline(&app, &route, method), admitted(&app, &route, request, next)))
                 .catch_unwind()
                 .await;
-        let response = finish(answer, &id);
+        if matches!(answer, Ok(Err(_))) {
+            // Whatever it waited for, its connection may be one whose server fell silent without closing it: the next one to
+            // be handed that would wait as long. Connections are cheap.
+            app.pool.retain(|_, _| false);
+        }
+        let response = finish(answer, &id, app.deadline);
         let status = response.status().as_u16();
         app.metrics.answered(&route, method, status, started);
         let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -58,8 +63,8 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     .await
 }
 
-fn deadline(route: &str, method: &str) -> Duration {
-    if (method, route) == ("POST", UPLOAD) { UPLOAD_DEADLINE } else { DEADLINE }
+fn deadline(app: &App, route: &str, method: &str) -> Duration {
+    if (method, route) == ("POST", UPLOAD) { UPLOAD_DEADLINE } else { app.deadline }
 }
 
 /// Runs the request if there is room for one more; health and metrics always have room.
@@ -75,19 +80,21 @@ async fn admitted(app: &App, route: &str, request: Request, next: Next) -> Respo
 fn finish(
     answer: std::thread::Result<Result<Response, tokio::time::error::Elapsed>>,
     request_id: &str,
+    deadline: Duration,
 ) -> Response {
     let response = match answer {
         Ok(Ok(response)) => response,
-        Ok(Err(_)) => Problem::unavailable(
-            "This took longer than 30 s and was given up; with an Idempotency-Key it can be sent again safely.",
-            1,
-        )
-        .into_response(),
-        Err(_) => Problem::new(
-            Kind::Internal,
-            "A fault in Herald; its log has the details under this request_id.",
-        )
-        .into_response(),
+        Ok(Err(_)) => {
+            let detail = format!(
+                "This took longer than {} s and was given up; with an Idempotency-Key it can be sent again safely.",
+                deadline.as_secs()
+            );
+            Problem::unavailable(&detail, 1).into_response()
+        }
+        Err(_) => {
+            Problem::new(Kind::Internal, "A fault in Herald; its log has the details under this request_id.")
+                .into_response()
+        }
     };
     let mut response = finish_problem(response, request_id);
     let headers = response.headers_mut();

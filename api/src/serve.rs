@@ -7,11 +7,13 @@ use herald_channels::NetPolicy;
 use herald_shared::amqp::{Topology, Waker};
 use herald_shared::db::{self, Hot, PoolSize};
 use herald_shared::lifecycle::Process;
-use herald_shared::ops::{self, Ops};
+use herald_shared::ops::Ops;
+use herald_shared::serve::serve;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::observe::DEADLINE;
 use crate::{App, router};
 
 /// How often idle rate limiters are forgotten.
@@ -35,7 +37,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let topology = Topology::new(&common.queue_prefix);
     let (waker, waking) = Waker::new(common.amqp_url, topology, process.stop());
     let net = NetPolicy::new(common.allow_nets);
-    let (app, accepting) = App::new(pool, writing, common.master_key, net, &ops.registry, waker)?;
+    let (app, accepting) = App::new(pool, writing, common.master_key, net, &ops.registry, waker, DEADLINE)?;
     let listener =
         TcpListener::bind(config.addr).await.with_context(|| format!("cannot listen on {}", config.addr))?;
     tracing::info!(addr = %listener.local_addr()?, "herald-api listens");
@@ -43,7 +45,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     // It ends with the last holder of `app`: plans of requests that are still open are written first.
     process.spawn("accept", accepting);
     process.spawn("tidy", tidy(app.clone(), process.stop()));
-    process.spawn("http", ops::serve(listener, router(app, ops), process.stop()));
+    process.spawn("http", serve(listener, router(app, ops), process.stop()));
     process.run(common.drain).await
 }
 

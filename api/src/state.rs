@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::Pool;
 use herald_channels::{Deps, NetPolicy, OwnTokens};
@@ -52,6 +52,8 @@ pub struct Shared {
     pub choices: Choices,
     /// Commits plans.
     pub batcher: Batcher,
+    /// Longest time to answer a request, and for the database to answer.
+    pub deadline: Duration,
 }
 
 impl Deref for App {
@@ -63,6 +65,7 @@ impl Deref for App {
 
 impl App {
     /// Puts a process together, and the task that must run for it; nothing connects yet. `writing` is for accepting plans.
+    /// `deadline`: longest time to answer a request, and for the database to answer.
     ///
     /// # Errors
     /// When the metrics are registered already, or no thread can be had.
@@ -73,11 +76,13 @@ impl App {
         net: NetPolicy,
         registry: &Registry,
         waker: Waker,
+        deadline: Duration,
     ) -> anyhow::Result<(Self, impl Future<Output = anyhow::Result<()>> + Send + use<>)> {
         let metrics = Metrics::new(registry)?;
-        let (batcher, accepting) = Batcher::new(writing, metrics.clone(), waker);
+        let (batcher, accepting) = Batcher::new(writing, metrics.clone(), waker, deadline);
         let app = App(Arc::new(Shared {
             batcher,
+            deadline,
             pool,
             ring,
             net: Arc::new(net),

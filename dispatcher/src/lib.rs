@@ -26,7 +26,8 @@ use herald_shared::amqp::{self, Publisher, Topology};
 use herald_shared::db::{self, Hot, Pool, PoolSize};
 use herald_shared::domain::{Channel, Lane};
 use herald_shared::lifecycle::Process;
-use herald_shared::ops::{self, Needed, Ops};
+use herald_shared::ops::{Needed, Ops};
+use herald_shared::serve::serve;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 
@@ -117,7 +118,7 @@ impl Dispatcher {
         if let Ok(address) = self.listener.local_addr() {
             tracing::info!(%address, "herald-dispatcher serves /healthz, /readyz and /metrics");
         }
-        process.spawn("ops", ops::serve(self.listener, self.ops.router(), stop.clone()));
+        process.spawn("ops", serve(self.listener, self.ops.router(), stop.clone()));
         let (url, topology) = (shared.config.common.amqp_url.clone(), shared.topology.clone());
         process.spawn("publisher", shared.publisher.clone().run(url.clone(), stop.clone()));
         let (sink, hints) = mpsc::channel(64);

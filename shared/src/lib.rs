@@ -13,4 +13,5 @@ pub mod lifecycle;
 pub mod ops;
 pub mod reconnect;
 pub mod secrets;
+pub mod serve;
 pub mod telemetry;

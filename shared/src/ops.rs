@@ -13,8 +13,6 @@ use axum::{Json, Router};
 use deadpool_postgres::Pool;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 /// Asks one dependency; `Err` holds a sentence for the operator.
 pub type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
@@ -96,15 +94,6 @@ impl Default for Ops {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Serves `router` until `stop`, then finishes open requests.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> anyhow::Result<()> {
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?;
-    Ok(())
 }
 
 async fn ready(State(ops): State<Arc<Ops>>) -> Response {

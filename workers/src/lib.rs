@@ -28,7 +28,8 @@ use herald_shared::amqp::{self, Topology};
 use herald_shared::db::{self, Hot, Pool, PoolSize};
 use herald_shared::domain::Lane;
 use herald_shared::lifecycle::Process;
-use herald_shared::ops::{self, Ops};
+use herald_shared::ops::{Needed, Ops};
+use herald_shared::serve::serve;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -123,8 +124,8 @@ impl Worker {
         let drained = CancellationToken::new();
         // Cancelled when the last intake has ended, i.e. when every job in hand is recorded.
         let guard = Arc::new(drained.clone().drop_guard());
-        let ops = self.ops.check("lease", ops::Needed::Required, lease.check());
-        process.spawn("ops", ops::serve(self.listener, ops.router(), stop.clone()));
+        let ops = self.ops.check("lease", Needed::Required, lease.check());
+        process.spawn("ops", serve(self.listener, ops.router(), stop.clone()));
         for lane in lanes {
             let context = lane_context(process, &shared, lane);
             for &channel in &shared.config.channels {

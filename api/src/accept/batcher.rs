@@ -1,7 +1,7 @@
 //! Commits plans. Small plans of parallel requests share a transaction; large ones go alone, so that they delay nobody.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::Pool;
 use herald_shared::amqp::Waker;
@@ -58,8 +58,9 @@ impl Batcher {
         pool: Pool,
         metrics: Metrics,
         waker: Waker,
+        answer: Duration,
     ) -> (Self, impl Future<Output = anyhow::Result<()>> + Send) {
-        let writer = Arc::new(Writer { pool, metrics, waker, ids: IdBlock::plans() });
+        let writer = Arc::new(Writer { pool, metrics, waker, answer, ids: IdBlock::plans() });
         let small_writer = writer.clone();
         let (small, run) = batcher(WRITERS, BATCH, move |requests: Vec<Request>| {
             let writer = small_writer.clone();
@@ -93,6 +94,8 @@ struct Writer {
     pool: Pool,
     metrics: Metrics,
     waker: Waker,
+    /// Longest wait for the database: its own limits end a statement sooner, so a connection silent for so long is dead.
+    answer: Duration,
     ids: IdBlock,
 }
 
@@ -114,14 +117,22 @@ impl Writer {
 
     async fn try_write(&self, requests: Vec<Request>) -> Result<Vec<Result<Outcome>>> {
         let mut client = self.client().await?;
+        let written = tokio::time::timeout(self.answer, self.write_by(&mut client, requests)).await;
+        written.unwrap_or_else(|_| {
+            drop(Client::take(client));
+            Err(db::Error::Deadline.into())
+        })
+    }
+
+    async fn write_by(&self, client: &mut Client, requests: Vec<Request>) -> Result<Vec<Result<Outcome>>> {
         let (mut plans, mut told) = (Vec::with_capacity(requests.len()), Vec::with_capacity(requests.len()));
         for request in requests {
-            let id = self.ids.next(&client).await?;
+            let id = self.ids.next(client).await?;
             let (plan, location, body) = request.into_plan(id, Timestamp::now());
             plans.push(plan);
             told.push(Told { location, body });
         }
-        match commit(&mut client, &plans).await {
+        match commit(client, &plans).await {
             Ok(accepted) => {
                 let all = accepted.into_iter().zip(&plans).zip(told);
                 Ok(all.map(|((accepted, plan), told)| Ok(self.report(accepted, plan, told))).collect())
@@ -133,7 +144,7 @@ impl Writer {
                     plans = plans.len(),
                     "a batch failed: its plans go one by one"
                 );
-                Ok(self.one_by_one(&mut client, &plans, told).await)
+                Ok(self.one_by_one(client, &plans, told).await)
             }
         }
     }

@@ -182,11 +182,32 @@ async fn list(State(app): State<App>, caller: CallerRef, mut params: Params) -> 
         Some(reference) => {
             (db::plans::by_reference(&db, caller.tenant_id, &reference).await?.into_iter().collect(), None)
         }
-        None => page(&db, caller.tenant_id, &filter, window).await?,
+        None => match by_number(&db, caller.tenant_id, &filter, &window).await? {
+            Some(view) => {
+                return Ok(Json(Page { items: vec![views::plan(&view)], next_cursor: None }).into_response());
+            }
+            None => page(&db, caller.tenant_id, &filter, window).await?,
+        },
     };
     let views = db::plans::views(&db, caller.tenant_id, &ids).await?;
     let items = views.iter().filter(|view| matches(view, &filter)).map(views::plan).collect();
     Ok(Json(Page { items, next_cursor: next.map(|id| cursor::write([id])) }).into_response())
+}
+
+/// The plan whose number is searched for, if it is one of the tenant's and the other conditions hold.
+async fn by_number(
+    db: &db::Client,
+    tenant_id: i64,
+    filter: &db::plans::Filter,
+    window: &Window<1>,
+) -> Result<Option<db::plans::View>> {
+    let Some(number) = filter.text.as_deref().filter(|_| window.after.is_none()) else { return Ok(None) };
+    let Some(id) = PlanRef::id_of_number(number) else { return Ok(None) };
+    let mut found = db::plans::views(db, tenant_id, &[id]).await?;
+    let rest = db::plans::Filter { text: None, ..filter.clone() };
+    // The date in front is part of the number.
+    found.retain(|view| view.plan.number().eq_ignore_ascii_case(number.trim()) && matches(view, &rest));
+    Ok(found.pop())
 }
 
 /// Ids of a page, and where the next one starts.

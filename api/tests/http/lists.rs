@@ -51,6 +51,19 @@ async fn plans_are_listed_newest_first_and_filtered() {
     assert_eq!(field(&walk(&server, "/v1/plans?reference=ref-0").await, "title"), ["Plan 0"]);
     assert!(walk(&server, "/v1/plans?reference=ref-0&status=scheduled").await.is_empty());
     assert!(walk(&server, "/v1/plans?reference=none").await.is_empty());
+    let number = all[1]["number"].as_str().unwrap();
+    assert_eq!(field(&walk(&server, &format!("/v1/plans?q={number}")).await, "title"), ["Plan 3"]);
+    let sloppy = format!("/v1/plans?q=%20{}&status=scheduled", number.to_lowercase());
+    assert_eq!(field(&walk(&server, &sloppy).await, "title"), ["Plan 3"]);
+    let other_day = number.replacen("20", "19", 1);
+    for nothing in
+        [format!("q={number}&status=running"), format!("q={other_day}"), format!("q={}", &number[..16])]
+    {
+        assert!(walk(&server, &format!("/v1/plans?{nothing}")).await.is_empty(), "{nothing}");
+    }
+    let stranger = server.other_tenant().await;
+    let theirs = server.client.get(format!("{}/v1/plans?q={number}", server.url)).bearer_auth(stranger);
+    assert_eq!(theirs.send().await.unwrap().text().await.unwrap(), r#"{"items":[],"next_cursor":null}"#);
     let middle = all[2]["created_at"].as_str().unwrap();
     assert_eq!(
         field(&walk(&server, &format!("/v1/plans?created_after={middle}")).await, "title"),

@@ -8,4 +8,5 @@ mod lists;
 mod plans;
 mod protocol;
 mod server;
+mod silent;
 mod tenants;

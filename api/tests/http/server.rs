@@ -1,7 +1,9 @@
 //! A router on a free port with a database of its own, dropped at the end.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use herald_api::observe::DEADLINE;
 use herald_api::{App, commands, router};
 use herald_channels::NetPolicy;
 use herald_shared::amqp::{Topology, Waker};
@@ -64,14 +66,28 @@ impl Server {
         let tenant = commands::create_tenant(&common, "acme", true).await.unwrap();
         let pool = db::connect(&database.url, PoolSize(10), Hot::Yes).unwrap();
         let stop = CancellationToken::new();
-        let url = serve(pool.clone(), &master_key, stop.clone()).await;
+        let url = serve(pool.clone(), &master_key, stop.clone(), DEADLINE).await;
         let key = tenant["key"].as_str().unwrap().to_owned();
         Server { url, key, pool, master_key, client: Client::new(), database, stop }
     }
 
     /// Another API process on the same database with another key ring.
     pub(crate) async fn beside(&self, master_key: &str) -> String {
-        serve(self.pool.clone(), master_key, self.stop.clone()).await
+        serve(self.pool.clone(), master_key, self.stop.clone(), DEADLINE).await
+    }
+
+    /// Another API process that comes to the same database by way of `port` and waits no longer than `deadline`.
+    pub(crate) async fn by_way_of(&self, port: u16, deadline: Duration) -> String {
+        let mut url = url::Url::parse(&self.database.url).unwrap();
+        url.set_port(Some(port)).unwrap();
+        let pool = db::connect(url.as_str(), PoolSize(10), Hot::Yes).unwrap();
+        serve(pool, &self.master_key, self.stop.clone(), deadline).await
+    }
+
+    /// Where the database listens.
+    pub(crate) fn database_address(&self) -> String {
+        let url = url::Url::parse(&self.database.url).unwrap();
+        format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432))
     }
 
     pub(crate) fn common(&self, master_key: &str) -> Common {
@@ -120,25 +136,24 @@ impl Drop for Server {
     }
 }
 
-async fn serve(pool: Pool, master_key: &str, stop: CancellationToken) -> String {
+async fn serve(pool: Pool, master_key: &str, stop: CancellationToken, deadline: Duration) -> String {
     let ops = Ops::new().database(pool.clone());
     // No broker: wakes are hints, and the API must not need them.
     let (waker, _) = Waker::new("amqp://127.0.0.1:1/%2f".into(), Topology::new("test"), stop.clone());
     let net = NetPolicy::new(Vec::new());
     let ring = KeyRing::parse(master_key).unwrap();
-    let (app, accepting) = App::new(pool.clone(), pool, ring, net, &ops.registry, waker).unwrap();
+    let (app, accepting) = App::new(pool.clone(), pool, ring, net, &ops.registry, waker, deadline).unwrap();
     tokio::spawn(accepting);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let serving = axum::serve(listener, router(app, ops)).with_graceful_shutdown(stop.cancelled_owned());
-    tokio::spawn(async move { serving.await });
+    tokio::spawn(herald_shared::serve::serve(listener, router(app, ops), stop));
     url
 }
 
 /// An API whose database does not exist.
 pub(crate) async fn without_database() -> String {
     let pool = db::connect("postgres://nobody@127.0.0.1:1/none", PoolSize(2), Hot::Yes).unwrap();
-    serve(pool, &KeyRing::generate(), CancellationToken::new()).await
+    serve(pool, &KeyRing::generate(), CancellationToken::new(), DEADLINE).await
 }
 
 pub(crate) fn json_body(request: RequestBuilder, body: &Value) -> RequestBuilder {

@@ -12,6 +12,11 @@ const MASK: u128 = (1 << PAYLOAD_BITS) - 1;
 /// Any odd number is invertible modulo 2^74; these are digits of pi and its inverse found by Newton's iteration.
 const MIX: u128 = 0x243_F6A8_885A_308D_3131 & MASK | 1;
 
+/// Crockford's base 32.
+const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const MASK40: u64 = (1 << 40) - 1;
+const MIX40: u64 = 0x9E_3779_B97F;
+
 /// A plan's identity: when it was made and its internal id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PlanRef {
@@ -45,6 +50,21 @@ impl PlanRef {
         pack(Packed { plan: self, slot: 0, no: 0 })
     }
 
+    /// The internal id in a plan's number, however it is written; `None` when this is no number. Whether the date is the plan's, and
+    /// whether there is such a plan, is for the caller to find out.
+    #[must_use]
+    pub fn id_of_number(text: &str) -> Option<i64> {
+        let (date, word) = text.trim().split_once('-')?;
+        if date.len() != 8 || word.len() != 8 || !date.bytes().all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
+        let mixed = word.bytes().try_fold(0, |number: u64, digit| {
+            let value = DIGITS.iter().position(|own| *own == digit.to_ascii_uppercase())?;
+            Some(number << 5 | value as u64)
+        })?;
+        Some(unmix40(mixed) as i64)
+    }
+
     /// The plan's readable number, like `20261121-7KQ2M9XA`: the UTC date and its id, mixed, in Crockford's base 32.
     #[must_use]
     pub fn number(self) -> String {
@@ -53,7 +73,7 @@ impl PlanRef {
         let mut rest = mix40(self.id as u64);
         let mut word = [0u8; 8];
         for digit in word.iter_mut().rev() {
-            *digit = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"[(rest & 31) as usize];
+            *digit = DIGITS[(rest & 31) as usize];
             rest >>= 5;
         }
         format!("{date}-{}", String::from_utf8_lossy(&word))
@@ -123,10 +143,16 @@ const fn inverse(odd: u128) -> u128 {
 }
 
 fn mix40(id: u64) -> u64 {
-    const MASK40: u64 = (1 << 40) - 1;
-    let x = id.wrapping_mul(0x9E_3779_B97F) & MASK40;
+    let x = id.wrapping_mul(MIX40) & MASK40;
     let x = x ^ (x >> 20);
-    x.wrapping_mul(0x9E_3779_B97F) & MASK40
+    x.wrapping_mul(MIX40) & MASK40
+}
+
+fn unmix40(mixed: u64) -> u64 {
+    let inverse = inverse(MIX40 as u128) as u64;
+    let x = mixed.wrapping_mul(inverse) & MASK40;
+    let x = x ^ (x >> 20);
+    x.wrapping_mul(inverse) & MASK40
 }
 
 #[cfg(test)]
@@ -146,6 +172,30 @@ mod tests {
         #[test]
         fn numbers_differ_for_different_plans(a in 1u64..1 << 40, b in 1u64..1 << 40) {
             prop_assert_eq!(a == b, mix40(a) == mix40(b));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_reads_back_whose_it_is(ms in 0i64..1 << 42, id in 1i64..1 << 40) {
+            let number = PlanRef { created_ms: ms, id }.number();
+            prop_assert_eq!(PlanRef::id_of_number(&number), Some(id));
+            prop_assert_eq!(PlanRef::id_of_number(&number.to_lowercase()), Some(id));
+        }
+    }
+
+    #[test]
+    fn other_words_are_no_number() {
+        for text in [
+            "",
+            "water",
+            "20261121",
+            "20261121-7KQ2",
+            "2026112x-7KQ2M9XA",
+            "20261121-7KQ2M9XU",
+            "20261121-７",
+        ] {
+            assert_eq!(PlanRef::id_of_number(text), None, "{text}");
         }
     }
 

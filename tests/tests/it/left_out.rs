@@ -158,3 +158,33 @@ async fn late_news_that_leaves_nobody_out_ends_the_resend() {
     assert_eq!(database.number("SELECT count(*) FROM plan WHERE status = 6").await, 1);
     database.remove().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn late_news_of_what_a_person_has_settled_is_no_second_message() {
+    let whole = || Done { except: Vec::new(), ..done() };
+    for (settled, first, used) in [
+        ("status = 3, sent_at = now()", false, true),
+        ("status = 5, reason = 'timeout'", false, true),
+        ("status = 3, sent_at = now()", true, true),
+        // The next channel was opened for it: that is the second message.
+        ("status = 5, reason = 'timeout'", true, false),
+    ] {
+        let (database, mut client) = before().await;
+        if first {
+            database
+                .run("UPDATE plan SET slots = '{20,17}', first_tiers = 1; UPDATE recipient SET addresses = '{\"email\": \"x\"}'")
+                .await;
+        }
+        given_up(&database, false).await;
+        database.run(&format!("UPDATE delivery SET {settled}")).await;
+        assert_eq!(settle::late(&mut client, &whole()).await.unwrap(), used, "{settled} {first}");
+        assert_eq!(
+            database.number("SELECT count(*) FROM attempt WHERE outcome = 0").await,
+            1,
+            "the truth is kept"
+        );
+        let moved = "SELECT count(*) FROM delivery WHERE slot = 20 AND (status, attempt) IN ((3, 1), (5, 1))";
+        assert_eq!(database.number(moved).await, 10, "a person's word stands");
+        database.remove().await;
+    }
+}

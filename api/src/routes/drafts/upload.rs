@@ -15,6 +15,7 @@ use deadpool_postgres::Transaction;
 use futures_util::StreamExt as _;
 use herald_shared::db;
 use herald_shared::db::drafts::Held;
+use herald_shared::domain::ids::PlanRef;
 use serde::Serialize;
 use tokio::sync::SemaphorePermit;
 
@@ -86,15 +87,34 @@ async fn take(
     let plan = plan_ref(id)?;
     let turn = turn(app).await?;
     let mut db = app.db().await?;
-    let transaction = db.transaction().await.map_err(db::Error::from)?;
-    let draft = hold(&transaction, tenant_id, plan, "given recipients").await?;
-    let mut intake = Intake::new(format, &draft, app.net.clone()).map_err(unreadable)?;
-    remember(&transaction, &draft, &mut intake).await?;
-    pour(&transaction, &draft, &mut intake, stream).await?;
-    let report = intake.report();
-    db::drafts::grow(&transaction, &draft, report.added, report.duplicates).await?;
-    transaction.commit().await.map_err(db::Error::from)?;
+    let told = into_draft(app, &mut db, (tenant_id, plan), format, stream).await;
+    if matches!(&told, Err(problem) if problem.kind == Kind::Unavailable) {
+        // Its server may have fallen silent without closing it.
+        drop(db::Client::take(db));
+    }
     drop(turn);
+    told
+}
+
+async fn into_draft(
+    app: &App,
+    db: &mut db::Client,
+    (tenant_id, plan): (i64, PlanRef),
+    format: Format,
+    stream: &mut BodyDataStream,
+) -> Result<Told> {
+    let transaction = in_time(app, async { Ok(db.transaction().await.map_err(db::Error::from)?) }).await?;
+    let draft = in_time(app, hold(&transaction, tenant_id, plan, "given recipients")).await?;
+    let mut intake = Intake::new(format, &draft, app.net.clone()).map_err(unreadable)?;
+    remember(app, &transaction, &draft, &mut intake).await?;
+    pour(app, &transaction, &draft, &mut intake, stream).await?;
+    let report = intake.report();
+    in_time(app, async {
+        db::drafts::grow(&transaction, &draft, report.added, report.duplicates).await?;
+        transaction.commit().await.map_err(db::Error::from)?;
+        Ok(())
+    })
+    .await?;
     Ok(Told {
         rows: report.rows,
         added: report.added,
@@ -105,6 +125,11 @@ async fn take(
     })
 }
 
+/// An upload may take long, an answer of the database may not.
+async fn in_time<T>(app: &App, asked: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(app.deadline, asked).await.unwrap_or_else(|_| Err(db::Error::Deadline.into()))
+}
+
 async fn turn(app: &App) -> Result<SemaphorePermit<'_>> {
     match tokio::time::timeout(TURN, app.uploads.acquire()).await {
         Ok(Ok(turn)) => Ok(turn),
@@ -113,10 +138,10 @@ async fn turn(app: &App) -> Result<SemaphorePermit<'_>> {
 }
 
 /// Who is in the draft already.
-async fn remember(db: &Transaction<'_>, draft: &Held, intake: &mut Intake) -> Result<()> {
+async fn remember(app: &App, db: &Transaction<'_>, draft: &Held, intake: &mut Intake) -> Result<()> {
     let mut after = 0;
     loop {
-        let people = db::drafts::people(db, draft, after).await?;
+        let people = in_time(app, async { Ok(db::drafts::people(db, draft, after).await?) }).await?;
         let Some((last, _)) = people.last() else { return Ok(()) };
         after = *last;
         people.iter().for_each(|(_, person)| intake.know(person));
@@ -125,6 +150,7 @@ async fn remember(db: &Transaction<'_>, draft: &Held, intake: &mut Intake) -> Re
 
 /// The rows, as they arrive, into the draft.
 async fn pour(
+    app: &App,
     db: &Transaction<'_>,
     draft: &Held,
     intake: &mut Intake,
@@ -140,13 +166,13 @@ async fn pour(
         for piece in chunk.chunks(PIECE) {
             intake.push(piece).map_err(unreadable)?;
             while intake.ready() >= CHUNK {
-                last = write(db, draft, intake, last).await?;
+                last = in_time(app, write(db, draft, intake, last)).await?;
             }
         }
     }
     intake.end().map_err(unreadable)?;
     while intake.ready() > 0 {
-        last = write(db, draft, intake, last).await?;
+        last = in_time(app, write(db, draft, intake, last)).await?;
     }
     Ok(())
 }

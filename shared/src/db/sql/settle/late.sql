@@ -1,4 +1,5 @@
--- The truth about a call that was given up as unknown. Returns whether it could be used, or had been recorded before.
+-- The truth about a call that was given up as unknown. Returns whether it could be used or changes nothing: it had been recorded before,
+-- or a person settled the delivery meanwhile and nothing else of it has gone out.
 -- $1 plan, $2 slot, $3 lo, $4 number, $5 status (3 sent, 5 failed), $6 reason, $7 outcome, $8 code, $9 detail, $10 provider ref.
 -- Members that a sent call left out, parallel arrays: $11 nos, $12 outcomes, $13 codes, $14 details, $15 reasons (NULL: it may be tried again).
 WITH corrected AS (
@@ -34,3 +35,13 @@ WITH corrected AS (
 -- Read with this statement's snapshot, before the correction above.
 SELECT EXISTS (SELECT FROM moved) OR EXISTS (SELECT FROM refused)
     OR EXISTS (SELECT FROM attempt WHERE plan_id = $1 AND slot = $2 AND lo = $3 AND number = $4 AND outcome = $7::smallint)
+    OR EXISTS (SELECT FROM attempt a JOIN delivery d
+                   ON d.plan_id = a.plan_id AND d.slot = a.slot AND d.no BETWEEN a.lo AND a.hi AND (a.members IS NULL OR d.no = ANY(a.members))
+                WHERE a.plan_id = $1 AND a.slot = $2 AND a.lo = $3 AND a.number = $4 AND d.attempt = a.number
+                  AND (d.status IN (3, 4)
+                       -- Settled as failed, which may have opened another channel of a tier in mode first.
+                       OR (d.status = 5 AND ($5::smallint <> 3 OR NOT EXISTS (
+                              SELECT FROM plan p CROSS JOIN LATERAL unnest(p.slots) AS s(slot)
+                                JOIN delivery o ON o.plan_id = p.id AND o.slot = s.slot AND o.no = d.no
+                               WHERE p.id = d.plan_id AND (p.first_tiers >> ((d.slot >> 4) - 1)) & 1 = 1
+                                 AND s.slot <> d.slot AND s.slot >> 4 = d.slot >> 4 AND o.status IN (0, 3, 4, 6))))))
