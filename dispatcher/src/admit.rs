@@ -75,7 +75,7 @@ impl Admission {
         let asked: Vec<(Channel, f64)> = CHANNELS
             .into_iter()
             .filter(mine)
-            .filter_map(|channel| Some((channel, self.backlogs.get(&channel)?.back())))
+            .filter_map(|channel| Some((channel, self.backlogs.get_mut(&channel)?.back())))
             .collect();
         // Admission raises the visibility time; doing so while nothing can be published would outlive the outage.
         if asked.is_empty() || !self.shared.publisher.is_up() {

@@ -8,6 +8,8 @@ use herald_shared::db::admit::{self, Found, Queue};
 use herald_shared::db::{Client, Error};
 use herald_shared::domain::fair::Waiting;
 
+use crate::low::Low;
+
 /// Due jobs read at once; as many as that are a backlog.
 const PAGE: usize = 512;
 /// Tenants and plans looked at in a round of a backlog; the others have the next.
@@ -52,9 +54,9 @@ impl Backlog {
     pub(crate) fn new(queue: Queue) -> Self {
         Backlog {
             queue,
-            due: Low::new(Duration::from_secs(60)),
+            due: Low::new(Duration::from_secs(2), Duration::from_secs(60)),
             // Short: all of a backlog younger than this is passed over in search of what was published.
-            lapsed: Low::new(Duration::from_secs(5)),
+            lapsed: Low::new(Duration::from_secs(5), Duration::from_secs(5)),
             flows: None,
             paged: Instant::now(),
             after_tenant: 0,
@@ -63,7 +65,7 @@ impl Backlog {
     }
 
     /// How many seconds back to look for due jobs.
-    pub(crate) fn back(&self) -> f64 {
+    pub(crate) fn back(&mut self) -> f64 {
         self.due.back()
     }
 
@@ -138,39 +140,4 @@ impl Backlog {
 
 fn running(found: &[Found]) -> Vec<Waiting> {
     found.iter().filter(|found| found.runs).map(|found| found.waiting).collect()
-}
-
-/// A low-water mark: nothing is due for longer than what was seen last, so the dead entries at the left end of an index (a
-/// transaction left open keeps them from being cleaned up) need not be read each time. All the same everything is read twice a minute.
-struct Low {
-    margin: Duration,
-    /// Age of the oldest seen, and when.
-    seen: Option<(f64, Instant)>,
-    full: Instant,
-}
-
-/// How far back everything is.
-const EVER: f64 = 1e9;
-/// Between two looks at everything.
-const FULL: Duration = Duration::from_secs(30);
-
-impl Low {
-    fn new(margin: Duration) -> Self {
-        Low { margin, seen: None, full: Instant::now() }
-    }
-
-    fn back(&self) -> f64 {
-        match self.seen {
-            Some((age, at)) if self.full.elapsed() < FULL => age + (at.elapsed() + self.margin).as_secs_f64(),
-            _ => EVER,
-        }
-    }
-
-    /// Takes the age of the oldest of what was looked for, 0 for nothing.
-    fn saw(&mut self, oldest: f64) {
-        if self.seen.is_none() || self.full.elapsed() >= FULL {
-            self.full = Instant::now();
-        }
-        self.seen = Some((oldest.max(0.0), Instant::now()));
-    }
 }

@@ -8,12 +8,18 @@ use herald_shared::domain::Lane;
 use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
+use crate::low::Low;
+
+/// How far behind the oldest seen a plan may appear: a minute is what acceptance allows `send_at` to lie in the past.
+const NEAR: Duration = Duration::from_secs(75);
 
 /// Expands plans of one lane until `stop`.
 pub(crate) async fn run(shared: Arc<Shared>, lane: Lane, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut low = Low::new(NEAR, NEAR);
     while !stop.is_cancelled() {
-        let pause = match step(&shared, lane).await {
-            Ok(Step::Wrote { recipients }) => {
+        let pause = match step(&shared, lane, low.back()).await {
+            Ok(Step::Wrote { recipients, age }) => {
+                low.saw(age);
                 shared
                     .metrics
                     .expanded
@@ -22,7 +28,10 @@ pub(crate) async fn run(shared: Arc<Shared>, lane: Lane, stop: CancellationToken
                 shared.due(lane).notify_one();
                 continue;
             }
-            Ok(Step::Idle) => Duration::from_millis(50),
+            Ok(Step::Idle) => {
+                low.saw(0.0);
+                Duration::from_millis(50)
+            }
             Err(error) => {
                 tracing::warn!(%lane, error = error.chain(), "cannot expand: trying again");
                 Duration::from_secs(1)
@@ -33,7 +42,7 @@ pub(crate) async fn run(shared: Arc<Shared>, lane: Lane, stop: CancellationToken
     Ok(())
 }
 
-async fn step(shared: &Shared, lane: Lane) -> Result<Step, herald_shared::db::Error> {
+async fn step(shared: &Shared, lane: Lane, back: f64) -> Result<Step, herald_shared::db::Error> {
     let mut client = shared.pool(lane).get().await?;
-    expand::step(&mut client, lane).await
+    expand::step(&mut client, lane, back).await
 }

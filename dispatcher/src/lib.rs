@@ -13,6 +13,7 @@ mod choosing;
 mod config;
 mod expand;
 mod halt;
+mod low;
 mod metrics;
 mod reclaim;
 mod sweep;

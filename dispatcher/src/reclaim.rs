@@ -1,24 +1,31 @@
 //! Reclaim: workers whose beat stands still are declared dead, and what they held is given back.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use herald_shared::db::{Error, incarnation, reclaim};
+use herald_shared::db::{Client, Error, incarnation, reclaim};
 use herald_shared::domain::lease::Watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
+use crate::low::Low;
+
+/// Between two looks for claimed jobs past their backstop: the last resort, for what no run that ended explains.
+const OVERDUE_EVERY: Duration = Duration::from_secs(5);
+/// How far behind the oldest seen the next look goes.
+const NEAR: Duration = Duration::from_secs(10);
 
 /// Watches workers until `stop`.
 pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow::Result<()> {
     let lease = shared.config.timings.lease;
     let mut watch = Watch::new(lease);
     let mut last = Instant::now();
+    let mut overdue = Overdue { low: Low::new(NEAR, NEAR), at: None };
     let mut tick = tokio::time::interval(lease / 10);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! { () = stop.cancelled() => return Ok(()), _ = tick.tick() => {} }
-        match round(&shared, &mut watch, &mut last).await {
+        match round(&shared, &mut watch, &mut last, &mut overdue).await {
             Ok(()) => {}
             Err(error) if error.is_unavailable() => {
                 tracing::debug!(error = error.chain(), "cannot watch workers")
@@ -28,7 +35,30 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow:
     }
 }
 
-async fn round(shared: &Shared, watch: &mut Watch, last: &mut Instant) -> Result<(), Error> {
+/// When claimed jobs past their backstop were last looked for, and how far back that goes.
+struct Overdue {
+    low: Low,
+    at: Option<Instant>,
+}
+
+impl Overdue {
+    async fn look(&mut self, client: &Client) -> Result<Vec<i64>, Error> {
+        if self.at.is_some_and(|at| at.elapsed() < OVERDUE_EVERY) {
+            return Ok(Vec::new());
+        }
+        let found = reclaim::overdue_jobs(client, self.low.back()).await?;
+        self.low.saw(found.iter().map(|(_, age)| *age).fold(0.0, f64::max));
+        self.at = Some(Instant::now());
+        Ok(found.into_iter().map(|(job, _)| job).collect())
+    }
+}
+
+async fn round(
+    shared: &Shared,
+    watch: &mut Watch,
+    last: &mut Instant,
+    overdue: &mut Overdue,
+) -> Result<(), Error> {
     let mut client = shared.others.get().await?;
     let sightings = incarnation::sightings(&client).await?;
     let beats: Vec<(i64, i64)> = sightings.iter().filter(|s| !s.ended).map(|s| (s.id, s.beat)).collect();
@@ -40,7 +70,9 @@ async fn round(shared: &Shared, watch: &mut Watch, last: &mut Instant) -> Result
         }
     }
     let timings = shared.config.timings;
-    for job in reclaim::lost_jobs(&client).await? {
+    let mut lost = reclaim::lost_jobs(&client).await?;
+    lost.extend(overdue.look(&client).await?);
+    for job in lost {
         let done =
             reclaim::reclaim(&mut client, job, timings.backoff.max_attempts, timings.unknown_grace).await?;
         if let Some(done) = done {

@@ -1,5 +1,6 @@
 //! Sweep: ends what has expired, deletes what nobody needs, and measures what is due.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,23 +9,39 @@ use herald_shared::domain::Lane;
 use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
+use crate::low::Low;
+
+/// How far behind the oldest due job seen the next count looks for more.
+const NEAR: Duration = Duration::from_secs(2);
+const FAR: Duration = Duration::from_secs(60);
+
+/// Statements that mark expired plans in one sweep: a hundred thousand singles may have the same last second.
+const EXPIRE_ROUNDS: u32 = 20;
 
 /// Sweeps until `stop`: expiry twice a second, tidying once a minute.
 pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow::Result<()> {
     let mut tick = tokio::time::interval(Duration::from_millis(500));
+    let mut lows: HashMap<Lane, Low> = HashMap::new();
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for round in 0u64.. {
         tokio::select! { () = stop.cancelled() => break, _ = tick.tick() => {} }
-        if let Err(error) = once(&shared, round % 120 == 0).await {
+        if let Err(error) = once(&shared, &mut lows, round % 120 == 0).await {
             tracing::warn!(error = error.chain(), "cannot sweep: trying again");
         }
     }
     Ok(())
 }
 
-async fn once(shared: &Shared, tidy: bool) -> Result<(), Error> {
+async fn once(shared: &Shared, lows: &mut HashMap<Lane, Low>, tidy: bool) -> Result<(), Error> {
     let client = shared.others.get().await?;
-    let expired = sweep::expire_plans(&client).await?;
+    let mut expired = 0;
+    for _ in 0..EXPIRE_ROUNDS {
+        let (now, more) = sweep::expire_plans(&client).await?;
+        expired += now;
+        if !more {
+            break;
+        }
+    }
     if expired > 0 {
         tracing::info!(plans = expired, "plans expired before everything in them was sent");
     }
@@ -32,7 +49,9 @@ async fn once(shared: &Shared, tidy: bool) -> Result<(), Error> {
         sweep::tidy(&client).await?;
     }
     for &lane in Lane::ALL {
-        let due = admit::due(&client, lane).await?;
+        let low = lows.entry(lane).or_insert_with(|| Low::new(NEAR, FAR));
+        let due = admit::due(&client, lane, low.back()).await?;
+        low.saw(due.oldest_seconds);
         shared.metrics.jobs_due.with_label_values(&[lane.as_str()]).set(due.jobs);
         shared.metrics.oldest_due.with_label_values(&[lane.as_str()]).set(due.oldest_seconds);
     }

@@ -200,13 +200,19 @@ pub struct Due {
     pub oldest_seconds: f64,
 }
 
-/// Counts what is due in a lane.
+/// Counts what has become due in a lane during the last `back` seconds.
 ///
 /// # Errors
 /// [`Error`] of the database.
-pub async fn due(client: &impl GenericClient, lane: Lane) -> Result<Due, Error> {
+pub async fn due(client: &impl GenericClient, lane: Lane, back: f64) -> Result<Due, Error> {
     let statement = client.prepare_cached(include_str!("sql/admit/due.sql")).await?;
-    let row = client.query_one(&statement, &[&lane.code()]).await?;
+    // Channel 0: jobs that are still to be expanded.
+    let (mut kinds, mut channels): (Vec<i16>, Vec<i16>) = (vec![0], vec![0]);
+    for channel in Channel::ALL {
+        kinds.push(1);
+        channels.push(channel.code());
+    }
+    let row = client.query_one(&statement, &[&lane.code(), &kinds, &channels, &back]).await?;
     Ok(Due { jobs: row.get(0), oldest_seconds: row.get(1) })
 }
 

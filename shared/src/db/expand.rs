@@ -79,7 +79,7 @@ pub(super) fn wake(row: &tokio_postgres::Row) -> Result<(i64, Wake), Error> {
 }
 
 /// What [`step`] did.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Step {
     /// No plan of this lane is due to be expanded.
     Idle,
@@ -87,19 +87,24 @@ pub enum Step {
     Wrote {
         /// Recipients in it.
         recipients: i32,
+        /// For how many seconds the plan has been due.
+        age: f64,
     },
 }
 
 /// Expands one chunk of one due plan in a transaction of its own (async commit: the expand job is still there
 /// if it is lost). Resumable after a crash at any point; several dispatchers share the work by SKIP LOCKED.
+/// Looks `back` seconds back for a plan.
 ///
 /// # Errors
 /// [`Error`]; nothing of the chunk is written.
-pub async fn step(client: &mut Client, lane: Lane) -> Result<Step, Error> {
+pub async fn step(client: &mut Client, lane: Lane, back: f64) -> Result<Step, Error> {
     let transaction = client.transaction().await?;
     transaction.batch_execute("SET LOCAL synchronous_commit = off").await?;
     let take = transaction.prepare_cached(include_str!("sql/expand/take.sql")).await?;
-    let Some(job) = transaction.query_opt(&take, &[&lane.code()]).await? else { return Ok(Step::Idle) };
+    let Some(job) = transaction.query_opt(&take, &[&lane.code(), &back]).await? else {
+        return Ok(Step::Idle);
+    };
     let (job_id, plan_id, tenant_id, cursor, total): (i64, i64, i64, i32, i32) =
         (job.get(0), job.get(1), job.get(2), job.get(3), job.get(4));
     let codes: Vec<i16> = job.get(5);
@@ -123,5 +128,5 @@ pub async fn step(client: &mut Client, lane: Lane) -> Result<Step, Error> {
         let analyse = client.batch_execute("ANALYZE delivery; ANALYZE recipient");
         tokio::time::timeout(Duration::from_secs(20), analyse).await.map_err(|_| Error::Deadline)??;
     }
-    Ok(Step::Wrote { recipients: hi - cursor + 1 })
+    Ok(Step::Wrote { recipients: hi - cursor + 1, age: job.get(7) })
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use deadpool_postgres::{Client, GenericClient};
 
 use super::Error;
+use crate::domain::{Channel, Lane};
 
 /// Declares a run dead if its beat is still `beat`; from then on it can claim and mark nothing.
 ///
@@ -25,13 +26,30 @@ pub struct Reclaimed {
     pub parked: i64,
 }
 
-/// Claimed jobs that must be given back: of ended runs, or past their backstop. At most 500, any order.
+/// Claimed jobs of ended runs, which must be given back. At most 500, any order.
 ///
 /// # Errors
 /// [`Error`] of the database.
 pub async fn lost_jobs(client: &impl GenericClient) -> Result<Vec<i64>, Error> {
     let statement = client.prepare_cached(include_str!("sql/reclaim/lost.sql")).await?;
     Ok(client.query(&statement, &[]).await?.iter().map(|row| row.get(0)).collect())
+}
+
+/// Claimed jobs past their backstop since at most `back` seconds, which must be given back, and for how many seconds. At most 500.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn overdue_jobs(client: &impl GenericClient, back: f64) -> Result<Vec<(i64, f64)>, Error> {
+    let statement = client.prepare_cached(include_str!("sql/reclaim/overdue.sql")).await?;
+    let (mut lanes, mut channels) = (Vec::new(), Vec::new());
+    for lane in Lane::ALL {
+        for channel in Channel::ALL {
+            lanes.push(lane.code());
+            channels.push(channel.code());
+        }
+    }
+    let rows = client.query(&statement, &[&lanes, &channels, &back]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 /// Gives one job back, in a transaction of its own under its row lock.

@@ -10,6 +10,7 @@ mod bulk;
 mod control;
 mod crash;
 mod dead_letters;
+mod ending;
 mod failover;
 mod failure;
 mod first;

@@ -1,4 +1,7 @@
--- No job of the plan is parked any more. A pause that came meanwhile keeps the flag. $1 plan.
-UPDATE plan SET parked = false
- WHERE id = $1 AND parked AND status <> 5
-   AND NOT EXISTS (SELECT FROM job j WHERE j.plan_id = $1 AND j.due_at > now() + interval '500 years')
+-- No job of these plans is parked any more. A pause that came meanwhile keeps the flag. $1 plans.
+UPDATE plan p SET parked = false
+  FROM (SELECT p.id FROM unnest($1::bigint[]) AS w(id) JOIN plan p ON p.id = w.id
+         WHERE p.parked AND p.status + 0 <> 5
+           AND (SELECT true FROM job j WHERE j.plan_id = p.id AND j.due_at > now() + interval '500 years' LIMIT 1) IS NULL
+         ORDER BY p.id FOR NO KEY UPDATE OF p) AS free
+ WHERE p.id = free.id AND p.parked AND p.status + 0 <> 5
