@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use herald_shared::db::{Error, sweep};
+use herald_shared::db::{self, ANSWER, Error, sweep};
 use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
@@ -29,10 +29,10 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow:
 
 /// One chunk of every halted plan; whether there is more to do at once.
 async fn round(shared: &Shared) -> Result<bool, Error> {
-    let mut client = shared.others.get().await?;
     let mut more = false;
-    for plan in sweep::halted(&client).await? {
-        more |= match sweep::turn(&mut client, plan).await {
+    let halted = db::ask(&shared.others, ANSWER, async |client| sweep::halted(client).await).await?;
+    for plan in halted {
+        more |= match db::ask(&shared.others, ANSWER, async |client| sweep::turn(client, plan).await).await {
             Ok(more) => more,
             // Lost against a worker's outcome: the chunk is done next time. Nobody else waits for it.
             Err(error) if error.is_conflict() => true,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use herald_shared::db::{Error, incarnation, reclaim};
+use herald_shared::db::{self, ANSWER, Client, Error, incarnation, reclaim};
 use herald_shared::domain::lease::Watch;
 use tokio_util::sync::CancellationToken;
 
@@ -29,21 +29,21 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow:
 }
 
 async fn round(shared: &Shared, watch: &mut Watch, last: &mut Instant) -> Result<(), Error> {
-    let mut client = shared.others.get().await?;
-    let sightings = incarnation::sightings(&client).await?;
+    let pool = &shared.others;
+    let sightings = db::ask(pool, ANSWER, async |client| incarnation::sightings(client).await).await?;
     let beats: Vec<(i64, i64)> = sightings.iter().filter(|s| !s.ended).map(|s| (s.id, s.beat)).collect();
     let since = last.elapsed();
     *last = Instant::now();
     for (id, beat) in watch.look(since, &beats) {
-        if reclaim::declare_dead(&client, id, beat).await? {
+        if db::ask(pool, ANSWER, async |client| reclaim::declare_dead(client, id, beat).await).await? {
             tracing::warn!(incarnation = id, "a worker is dead: taking over what it held");
         }
     }
     let timings = shared.config.timings;
-    for job in reclaim::lost_jobs(&client).await? {
-        let done =
-            reclaim::reclaim(&mut client, job, timings.backoff.max_attempts, timings.unknown_grace).await?;
-        if let Some(done) = done {
+    let (most, grace) = (timings.backoff.max_attempts, timings.unknown_grace);
+    for job in db::ask(pool, ANSWER, async |client| reclaim::lost_jobs(client).await).await? {
+        let give_back = async |client: &mut Client| reclaim::reclaim(client, job, most, grace).await;
+        if let Some(done) = db::ask(pool, ANSWER, give_back).await? {
             shared.metrics.reclaimed.inc();
             shared.metrics.unknown.inc_by(done.unknown.unsigned_abs());
             shared.metrics.parked.inc_by(done.parked.unsigned_abs());

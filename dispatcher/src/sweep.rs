@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use herald_shared::db::{Error, admit, sweep};
+use herald_shared::db::{self, ANSWER, Error, admit, sweep};
 use herald_shared::domain::Lane;
 use tokio_util::sync::CancellationToken;
 
@@ -23,16 +23,16 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow:
 }
 
 async fn once(shared: &Shared, tidy: bool) -> Result<(), Error> {
-    let client = shared.others.get().await?;
-    let expired = sweep::expire_plans(&client).await?;
+    let pool = &shared.others;
+    let expired = db::ask(pool, ANSWER, async |client| sweep::expire_plans(client).await).await?;
     if expired > 0 {
         tracing::info!(plans = expired, "plans expired before everything in them was sent");
     }
     if tidy {
-        sweep::tidy(&client).await?;
+        db::ask(pool, ANSWER, async |client| sweep::tidy(client).await).await?;
     }
     for &lane in Lane::ALL {
-        let due = admit::due(&client, lane).await?;
+        let due = db::ask(pool, ANSWER, async |client| admit::due(client, lane).await).await?;
         shared.metrics.jobs_due.with_label_values(&[lane.as_str()]).set(due.jobs);
         shared.metrics.oldest_due.with_label_values(&[lane.as_str()]).set(due.oldest_seconds);
     }
