@@ -5,7 +5,7 @@ ARGS ?=
 SECONDS ?= 600
 SEED ?= 1
 OLD_BIN_DIR ?=
-QUOTAS ?=
+QUOTAS ?= 1
 LOAD ?= --directory target/load
 PYTHON := /usr/bin/python3 -B
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use herald_shared::db::admit::Queue;
-use herald_shared::db::{Client, Error, admit};
+use herald_shared::db::{self, ANSWER, Client, Error, admit};
+use herald_shared::domain::pointer::Pointer;
 use herald_shared::domain::{Channel, Lane};
 use tokio_util::sync::CancellationToken;
 
@@ -82,11 +83,11 @@ impl Admission {
             return Ok(best);
         }
         let shared = self.shared.clone();
-        let mut client = shared.pool(self.lane).get().await?;
-        let due = admit::channels_due(&client, self.lane, &asked).await?;
+        let look = async |client: &mut Client| admit::channels_due(client, self.lane, &asked).await;
+        let due = db::ask(shared.pool(self.lane), ANSWER, look).await?;
         for (channel, _) in asked {
             if due.contains(&channel) {
-                best = best.sooner(self.admit(&mut client, channel).await?);
+                best = best.sooner(self.admit(channel).await?);
             } else if let Some(backlog) = self.backlogs.get_mut(&channel) {
                 backlog.empty();
             }
@@ -94,26 +95,38 @@ impl Admission {
         Ok(best)
     }
 
-    async fn admit(&mut self, client: &mut Client, channel: Channel) -> Result<Round, Error> {
+    async fn admit(&mut self, channel: Channel) -> Result<Round, Error> {
         let (shared, lane) = (self.shared.clone(), self.lane);
         let room = shared.windows.room(channel, lane);
         if room <= 0 {
             return Ok(Round::Pause(FULL));
         }
-        let Some(backlog) = self.backlogs.get_mut(&channel) else { return Ok(Round::Pause(IDLE)) };
-        let waiting = backlog.read(client).await?;
-        let limits = |account: &_| shared.wakes.limit(account);
-        let chosen = self.chooser.choose(client, channel, waiting, room, limits).await?;
-        let pause = Round::Pause(chosen.wait.map_or(IDLE, |wait| wait.clamp(FULL, IDLE)));
-        if chosen.jobs.is_empty() {
-            return Ok(pause);
-        }
-        let pointers = admit::mark(client, &chosen.jobs, shared.config.timings.visibility).await?;
+        let take = async |client: &mut Client| self.take(client, channel, room).await;
+        let (pointers, wait) = db::ask(shared.pool(lane), ANSWER, take).await?;
         if pointers.is_empty() {
-            // Taken by another dispatcher, or changed meanwhile.
-            return Ok(pause);
+            return Ok(Round::Pause(wait.map_or(IDLE, |wait| wait.clamp(FULL, IDLE))));
         }
+        // After the database's deadline: a publish that is given up halfway would leave its room taken.
         window::publish(&shared, channel, lane, pointers).await;
         Ok(Round::Admitted)
+    }
+
+    /// Marks published what goes next, about `room` units; none: how long its account makes it wait.
+    async fn take(
+        &mut self,
+        client: &mut Client,
+        channel: Channel,
+        room: i64,
+    ) -> Result<(Vec<Pointer>, Option<Duration>), Error> {
+        let Some(backlog) = self.backlogs.get_mut(&channel) else { return Ok((Vec::new(), None)) };
+        let waiting = backlog.read(client).await?;
+        let limits = |account: &_| self.shared.wakes.limit(account);
+        let chosen = self.chooser.choose(client, channel, waiting, room, limits).await?;
+        if chosen.jobs.is_empty() {
+            return Ok((Vec::new(), chosen.wait));
+        }
+        // None of them: taken by another dispatcher, or changed meanwhile.
+        let visibility = self.shared.config.timings.visibility;
+        Ok((admit::mark(client, &chosen.jobs, visibility).await?, chosen.wait))
     }
 }

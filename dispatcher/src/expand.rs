@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use herald_shared::db::expand::{self, Step};
+use herald_shared::db::{self, ANSWER};
 use herald_shared::domain::Lane;
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +44,5 @@ pub(crate) async fn run(shared: Arc<Shared>, lane: Lane, stop: CancellationToken
 }
 
 async fn step(shared: &Shared, lane: Lane, back: f64) -> Result<Step, herald_shared::db::Error> {
-    let mut client = shared.pool(lane).get().await?;
-    expand::step(&mut client, lane, back).await
+    db::ask(shared.pool(lane), ANSWER, async |client| expand::step(client, lane, back).await).await
 }

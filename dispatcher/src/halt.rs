@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use herald_shared::db::sweep::{self, Halted};
-use herald_shared::db::{Client, Error};
+use herald_shared::db::{self, ANSWER, Client, Error};
 use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
@@ -42,25 +42,25 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow:
 
 /// One chunk of every large plan and one of small ones; whether there is more to do at once.
 async fn round(shared: &Shared, places: &mut Places) -> Result<bool, Error> {
-    let mut client = shared.others.get().await?;
     let mut more = false;
     for kind in [Halted::Large, Halted::Ended, Halted::Parked] {
         let after = places.remove(&kind).unwrap_or(0);
-        let look = sweep::halted(&client, kind, after).await?;
+        let halted = async |client: &mut Client| sweep::halted(client, kind, after).await;
+        let look = db::ask(&shared.others, ANSWER, halted).await?;
         if let Some(next) = look.next {
             places.insert(kind, next);
             more = true;
         }
         let each = if kind == Halted::Large { 1 } else { look.plans.len().max(1) };
         for plans in look.plans.chunks(each) {
-            more |= turn(&mut client, plans).await?;
+            more |= turn(shared, plans).await?;
         }
     }
     Ok(more)
 }
 
-async fn turn(client: &mut Client, plans: &[i64]) -> Result<bool, Error> {
-    match sweep::turn(client, plans).await {
+async fn turn(shared: &Shared, plans: &[i64]) -> Result<bool, Error> {
+    match db::ask(&shared.others, ANSWER, async |client| sweep::turn(client, plans).await).await {
         // Lost against a worker's outcome: the chunk is done next time. Nobody else waits for it.
         Err(error) if error.is_conflict() => Ok(true),
         answer => answer,

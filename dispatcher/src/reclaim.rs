@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use herald_shared::db::{Client, Error, incarnation, reclaim};
+use herald_shared::db::{self, ANSWER, Client, Error, incarnation, reclaim};
 use herald_shared::domain::lease::Watch;
 use tokio_util::sync::CancellationToken;
 
@@ -42,11 +42,13 @@ struct Overdue {
 }
 
 impl Overdue {
-    async fn look(&mut self, client: &Client) -> Result<Vec<i64>, Error> {
+    async fn look(&mut self, shared: &Shared) -> Result<Vec<i64>, Error> {
         if self.at.is_some_and(|at| at.elapsed() < OVERDUE_EVERY) {
             return Ok(Vec::new());
         }
-        let found = reclaim::overdue_jobs(client, self.low.back()).await?;
+        let back = self.low.back();
+        let overdue = async |client: &mut Client| reclaim::overdue_jobs(client, back).await;
+        let found = db::ask(&shared.others, ANSWER, overdue).await?;
         self.low.saw(found.iter().map(|(_, age)| *age).fold(0.0, f64::max));
         self.at = Some(Instant::now());
         Ok(found.into_iter().map(|(job, _)| job).collect())
@@ -59,23 +61,23 @@ async fn round(
     last: &mut Instant,
     overdue: &mut Overdue,
 ) -> Result<(), Error> {
-    let mut client = shared.others.get().await?;
-    let sightings = incarnation::sightings(&client).await?;
+    let pool = &shared.others;
+    let sightings = db::ask(pool, ANSWER, async |client| incarnation::sightings(client).await).await?;
     let beats: Vec<(i64, i64)> = sightings.iter().filter(|s| !s.ended).map(|s| (s.id, s.beat)).collect();
     let since = last.elapsed();
     *last = Instant::now();
     for (id, beat) in watch.look(since, &beats) {
-        if reclaim::declare_dead(&client, id, beat).await? {
+        if db::ask(pool, ANSWER, async |client| reclaim::declare_dead(client, id, beat).await).await? {
             tracing::warn!(incarnation = id, "a worker is dead: taking over what it held");
         }
     }
     let timings = shared.config.timings;
-    let mut lost = reclaim::lost_jobs(&client).await?;
-    lost.extend(overdue.look(&client).await?);
+    let (most, grace) = (timings.backoff.max_attempts, timings.unknown_grace);
+    let mut lost = db::ask(pool, ANSWER, async |client| reclaim::lost_jobs(client).await).await?;
+    lost.extend(overdue.look(shared).await?);
     for job in lost {
-        let done =
-            reclaim::reclaim(&mut client, job, timings.backoff.max_attempts, timings.unknown_grace).await?;
-        if let Some(done) = done {
+        let give_back = async |client: &mut Client| reclaim::reclaim(client, job, most, grace).await;
+        if let Some(done) = db::ask(pool, ANSWER, give_back).await? {
             shared.metrics.reclaimed.inc();
             shared.metrics.unknown.inc_by(done.unknown.unsigned_abs());
             shared.metrics.parked.inc_by(done.parked.unsigned_abs());

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use herald_shared::db::{Error, admit, sweep};
+use herald_shared::db::{self, ANSWER, Error, admit, sweep};
 use herald_shared::domain::Lane;
 use tokio_util::sync::CancellationToken;
 
@@ -33,10 +33,10 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow:
 }
 
 async fn once(shared: &Shared, lows: &mut HashMap<Lane, Low>, tidy: bool) -> Result<(), Error> {
-    let client = shared.others.get().await?;
+    let pool = &shared.others;
     let mut expired = 0;
     for _ in 0..EXPIRE_ROUNDS {
-        let (now, more) = sweep::expire_plans(&client).await?;
+        let (now, more) = db::ask(pool, ANSWER, async |client| sweep::expire_plans(client).await).await?;
         expired += now;
         if !more {
             break;
@@ -46,11 +46,12 @@ async fn once(shared: &Shared, lows: &mut HashMap<Lane, Low>, tidy: bool) -> Res
         tracing::info!(plans = expired, "plans expired before everything in them was sent");
     }
     if tidy {
-        sweep::tidy(&client).await?;
+        db::ask(pool, ANSWER, async |client| sweep::tidy(client).await).await?;
     }
     for &lane in Lane::ALL {
         let low = lows.entry(lane).or_insert_with(|| Low::new(NEAR, FAR));
-        let due = admit::due(&client, lane, low.back()).await?;
+        let back = low.back();
+        let due = db::ask(pool, ANSWER, async |client| admit::due(client, lane, back).await).await?;
         low.saw(due.oldest_seconds);
         shared.metrics.jobs_due.with_label_values(&[lane.as_str()]).set(due.jobs);
         shared.metrics.oldest_due.with_label_values(&[lane.as_str()]).set(due.oldest_seconds);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use herald_shared::db::turns::{self, Look, Turn};
-use herald_shared::db::{Client, Error, Pool};
+use herald_shared::db::{self, Client, Error, Pool};
 use herald_shared::domain::lease::Watch;
 use herald_shared::domain::turns::rightful;
 use herald_shared::domain::{Channel, Lane};
@@ -22,6 +22,9 @@ const LEASE: Duration = Duration::from_secs(3);
 const OWN: Duration = Duration::from_millis(2500);
 /// Between two beats.
 const BEAT: Duration = Duration::from_millis(500);
+/// Longest wait for the answers to one: on a connection that has fallen silent it is given up so soon that the next beat, on a new
+/// one, still comes in time.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// The lanes with owners: anyone admits urgent jobs.
 const OWNED: [Lane; 2] = [Lane::Normal, Lane::Bulk];
@@ -57,7 +60,8 @@ impl Turns {
 pub(crate) async fn run(shared: Arc<Shared>, pool: Pool, stop: CancellationToken) -> anyhow::Result<()> {
     let mut keeper = Keeper { run: None, watch: Watch::new(LEASE), looked: Instant::now() };
     while !stop.is_cancelled() {
-        if let Err(error) = keeper.step(&shared, &pool).await {
+        let step = async |client: &mut Client| keeper.step(&shared, client).await;
+        if let Err(error) = db::ask(&pool, ANSWER, step).await {
             tracing::warn!(
                 error = error.chain(),
                 "cannot renew this dispatcher's turns: others take them over"
@@ -68,8 +72,7 @@ pub(crate) async fn run(shared: Arc<Shared>, pool: Pool, stop: CancellationToken
     }
     shared.turns.set(None);
     if let Some(run) = keeper.run
-        && let Ok(client) = pool.get().await
-        && let Err(error) = turns::end(&client, &[run]).await
+        && let Err(error) = db::ask(&pool, ANSWER, async |client| turns::end(client, &[run]).await).await
     {
         tracing::info!(
             error = error.chain(),
@@ -93,12 +96,11 @@ struct Keeper {
 }
 
 impl Keeper {
-    async fn step(&mut self, shared: &Shared, pool: &Pool) -> Result<(), Error> {
-        let client = pool.get().await?;
+    async fn step(&mut self, shared: &Shared, client: &Client) -> Result<(), Error> {
         let begun = Instant::now();
-        let me = self.beat(&client).await?;
-        let look = turns::look(&client).await?;
-        let living = self.living(&client, me, &look).await?;
+        let me = self.beat(client).await?;
+        let look = turns::look(client).await?;
+        let living = self.living(client, me, &look).await?;
         let seen = |channel, lane| {
             let turn = look.turns.iter().find(|turn| turn.channel == channel && turn.lane == lane);
             turn.copied().unwrap_or(Turn { channel, lane, owner: None, epoch: 0 })
@@ -110,14 +112,14 @@ impl Keeper {
             let free = turn.owner.is_none_or(|owner| !living.contains(&owner));
             if turn.owner == Some(me) && !rightful {
                 spare.push((channel, lane));
-            } else if rightful && (turn.owner == Some(me) || free && turns::take(&client, me, &turn).await?) {
+            } else if rightful && (turn.owner == Some(me) || free && turns::take(client, me, &turn).await?) {
                 queues.insert((channel, lane));
             }
         }
         show(shared, &queues);
         shared.turns.set(Some(Held { queues, until: begun + OWN }));
         if !spare.is_empty() {
-            turns::release(&client, me, &spare).await?;
+            turns::release(client, me, &spare).await?;
         }
         Ok(())
     }

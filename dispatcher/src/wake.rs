@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use herald_shared::amqp::{self, Delivery};
-use herald_shared::db::admit;
+use herald_shared::db::{self, ANSWER, admit};
 use herald_shared::domain::account_choice::Candidate;
 use herald_shared::domain::pacing::Pacing;
 use herald_shared::domain::pointer::{Pointer, Wake};
@@ -115,10 +115,7 @@ async fn send(shared: &Shared, channel: Channel, lane: Lane, pointers: Vec<Point
 /// Their window is full, or their account: they wait their turn with the others.
 async fn put_back(shared: &Shared, lane: Lane, pointers: &[Pointer]) {
     let ids: Vec<i64> = pointers.iter().map(|pointer| pointer.job).collect();
-    let put_back = async {
-        let client = shared.pool(lane).get().await?;
-        admit::put_back(&client, &ids).await
-    };
+    let put_back = db::ask(shared.pool(lane), ANSWER, async |client| admit::put_back(client, &ids).await);
     if let Err(error) = put_back.await {
         tracing::warn!(
             error = error.chain(),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use herald_shared::amqp::Depth;
-use herald_shared::db::admit;
+use herald_shared::db::{self, ANSWER, Client, admit};
 use herald_shared::domain::pointer::{Pointer, messages};
 use herald_shared::domain::throughput::Throughput;
 use herald_shared::domain::{Channel, Lane};
@@ -116,8 +116,8 @@ pub(crate) async fn look(shared: &Shared, channel: Channel, lane: Lane) -> anyho
         }
         Depth::Lost => {
             shared.windows.seen(channel, lane, 0, 0);
-            let client = shared.pool(lane).get().await?;
-            let jobs = admit::queue_lost(&client, channel, lane).await?;
+            let forget = async |client: &mut Client| admit::queue_lost(client, channel, lane).await;
+            let jobs = db::ask(shared.pool(lane), ANSWER, forget).await?;
             if jobs > 0 {
                 shared.metrics.queues_lost.inc();
                 tracing::warn!(%channel, %lane, jobs, "the broker had lost a queue: its jobs are published again");

@@ -2,10 +2,11 @@
 //!
 //! Layers, each importing only those before it: `domain` (pure decisions, no I/O), then `config`,
 //! `secrets`, `telemetry`, then `db` (SQL) and `amqp` (broker), which do not know each other, then
-//! `ops` (health and metrics over HTTP). `lifecycle` and `reconnect` stand alone. `tests/layers.rs` checks it.
+//! `ops` (health and metrics over HTTP). `clock`, `lifecycle` and `reconnect` stand alone. `tests/layers.rs` checks it.
 
 pub mod amqp;
 pub mod batch;
+pub mod clock;
 pub mod config;
 pub mod db;
 pub mod domain;

@@ -14,6 +14,11 @@ use deadpool_postgres::Pool;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 use serde_json::{Value, json};
 
+use crate::db::{self, Client};
+
+/// How long a dependency may take to answer.
+const CHECKED: Duration = Duration::from_secs(4);
+
 /// Asks one dependency; `Err` holds a sentence for the operator.
 pub type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
@@ -69,10 +74,11 @@ impl Ops {
         let check: Check = Arc::new(move || {
             let pool = pool.clone();
             Box::pin(async move {
-                let client = pool.get().await.map_err(|_| "cannot be reached".to_owned())?;
-                match crate::db::migrate::is_current(&client).await {
+                let look = async |client: &mut Client| db::migrate::is_current(client).await;
+                match db::ask(&pool, CHECKED, look).await {
                     Ok(true) => Ok(()),
                     Ok(false) => Err("is not migrated: run herald-api migrate".to_owned()),
+                    Err(db::Error::Pool(_)) => Err("cannot be reached".to_owned()),
                     Err(_) => Err("does not answer".to_owned()),
                 }
             })
@@ -100,7 +106,7 @@ async fn ready(State(ops): State<Arc<Ops>>) -> Response {
     let mut answer = serde_json::Map::new();
     let mut all = true;
     for (name, needed, check) in &ops.checks {
-        let result = tokio::time::timeout(Duration::from_secs(4), check()).await;
+        let result = tokio::time::timeout(CHECKED, check()).await;
         let (ok, words) = match result {
             Ok(Ok(())) => (true, "ok".to_owned()),
             Ok(Err(words)) => (false, words),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("batch", &[]),
+    ("clock", &[]),
     ("lifecycle", &[]),
     ("reconnect", &[]),
     ("secrets", &[]),

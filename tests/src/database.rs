@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
 
-use crate::{Servers, process, system};
+use crate::{Servers, process, small, system};
 
 /// A migrated, empty database; dropped with [`Database::remove`].
 pub struct Database {
@@ -31,9 +31,24 @@ impl Database {
     /// # Panics
     /// When the server refuses.
     pub async fn create(servers: &Servers) -> Database {
+        Self::copy(servers, "").await
+    }
+
+    /// The same, with its tables and indexes on the servers' small file system, if they have one.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn create_small(servers: &Servers) -> Database {
+        let Some(small) = servers.small() else { return Self::create(servers).await };
+        let sql = format!("CREATE TABLESPACE {} LOCATION '{}'", small::TABLESPACE, small.folder().display());
+        execute(&servers.database_url, &sql).await.expect("a tablespace can be made");
+        Self::copy(servers, &format!("TABLESPACE {}", small::TABLESPACE)).await
+    }
+
+    async fn copy(servers: &Servers, place: &str) -> Database {
         let template = servers.template.get_or_init(|| migrated(&servers.database_url)).await;
         let database = Self::named(&servers.database_url);
-        let sql = format!("CREATE DATABASE {} TEMPLATE {}", database.name, template.0);
+        let sql = format!("CREATE DATABASE {} TEMPLATE {} {place}", database.name, template.0);
         execute(&database.admin, &sql).await.expect("a database can be made");
         database
     }

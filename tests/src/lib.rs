@@ -11,6 +11,7 @@
 
 pub mod broker;
 pub mod client;
+pub mod clock;
 pub mod database;
 pub mod inspect;
 pub mod metrics;
@@ -18,15 +19,18 @@ pub mod options;
 pub mod process;
 pub mod program;
 pub mod servers;
+pub mod small;
 pub mod system;
 pub mod tenant;
 mod wait;
 
 pub use client::{Answer, Client};
+pub use clock::Clock;
 pub use database::Database;
 pub use options::Options;
 pub use process::Process;
 pub use servers::Servers;
+pub use small::Small;
 pub use system::System;
 pub use tenant::Tenant;
 pub use wait::{wait_for, wait_until, within};

@@ -6,7 +6,12 @@ use std::process::Command;
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
+use crate::Small;
 use crate::database::Template;
+use crate::small;
+
+/// The program that starts and stops servers.
+const CLI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/servers");
 
 /// A pair of servers.
 pub struct Servers {
@@ -17,6 +22,7 @@ pub struct Servers {
     pub(crate) template: OnceCell<Template>,
     /// Data directory of a pair of our own.
     directory: Option<PathBuf>,
+    small: Option<Small>,
 }
 
 static SHARED: OnceCell<Servers> = OnceCell::const_new();
@@ -38,7 +44,7 @@ impl Servers {
                             panic!("{name} is not set: run `make test`, which starts servers")
                         })
                     });
-                Servers { database_url, amqp_url, template: OnceCell::new(), directory: None }
+                Servers { database_url, amqp_url, template: OnceCell::new(), directory: None, small: None }
             })
             .await
     }
@@ -62,6 +68,12 @@ impl Servers {
         self.directory.as_deref()
     }
 
+    /// A file system of theirs that can be filled, where one can be had.
+    #[must_use]
+    pub fn small(&self) -> Option<&Small> {
+        self.small.as_ref()
+    }
+
     /// Gives a command of `deploy/servers`, such as `["restart-postgres", "--immediate"]`; returns when it is done.
     ///
     /// # Panics
@@ -79,8 +91,7 @@ impl Servers {
 /// # Errors
 /// Its words when it fails.
 pub fn tool(directory: &Path, words: &[&str]) -> anyhow::Result<String> {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/servers");
-    let mut command = Command::new(program);
+    let mut command = Command::new(CLI);
     let output = command.arg(words[0]).arg(directory).args(&words[1..]).output()?;
     let [out, err] =
         [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
@@ -92,19 +103,33 @@ fn start_own() -> Servers {
     let directory = std::env::temp_dir().join(format!("herald-breakable-{}", std::process::id()));
     let owner = std::process::id().to_string();
     let text = directory.display().to_string();
-    let answer = run_cli(&["up", &text, "--remove", "--owner", &owner].map(str::to_owned));
+    let words = ["up", &text, "--remove", "--owner", &owner].map(str::to_owned);
+    let wrapper = small::wrapper();
+    let wrapped = wrapper.is_some();
+    let answer = run(wrapper.map_or_else(|| Command::new(CLI), with_cli), &words);
+    let pid = answer["postgres"]["pid"].as_u64().filter(|_| wrapped);
+    let small = pid.map(|pid| Small::of(&directory, pid).expect("the tmpfs is there"));
     let url = |name: &str| answer[name].as_str().expect("deploy/servers prints URLs").to_owned();
     Servers {
         database_url: url("database_url"),
         amqp_url: url("amqp_url"),
         template: OnceCell::new(),
         directory: Some(directory),
+        small,
     }
 }
 
+fn with_cli(mut wrapper: Command) -> Command {
+    wrapper.arg(CLI);
+    wrapper
+}
+
 fn run_cli(arguments: &[String]) -> Value {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/servers");
-    let output = Command::new(program).args(arguments).output().expect("deploy/servers can be run");
+    run(Command::new(CLI), arguments)
+}
+
+fn run(mut command: Command, arguments: &[String]) -> Value {
+    let output = command.args(arguments).output().expect("deploy/servers can be run");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         output.status.success(),

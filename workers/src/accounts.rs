@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use herald_channels::{Deps, Driver, Spec};
-use herald_shared::db::{Pool, pace, worker};
+use herald_shared::db::{self, ANSWER, Pool, pace, worker};
 use herald_shared::domain::limits::Limits;
 use herald_shared::secrets::KeyRing;
 use tokio::sync::Semaphore;
@@ -75,13 +75,15 @@ impl Accounts {
         }
         self.stale.lock().expect("nothing panics while it is held").remove(&id);
         let known = self.open.lock().expect("nothing panics while it is held").get(&id).cloned();
-        let Some(row) = worker::account(&pool.get().await?, id).await? else {
+        // Everybody waits for this one: it must not wait for a silent connection.
+        let row = db::ask(pool, ANSWER, async |client| worker::account(client, id).await).await?;
+        let Some(row) = row else {
             self.forget(id);
             return Ok(None);
         };
         let same = known.filter(|open| open.version == row.version);
         if same.is_none() && Limits::read(&row.limits).is_paced() {
-            pace::open(&pool.get().await?, id).await?;
+            db::ask(pool, ANSWER, async |client| pace::open(client, id).await).await?;
         }
         let fresh = match self.build(id, row, ring, same.as_deref()) {
             Ok(open) => Arc::new(open),

@@ -49,7 +49,7 @@ pub(crate) async fn make(
     };
     let spec = account.spec;
     if let Some(due) = first {
-        let waited = jiff::Timestamp::now().duration_since(due).as_secs_f64().max(0.0);
+        let waited = herald_shared::clock::now().duration_since(due).as_secs_f64().max(0.0);
         shared
             .metrics
             .accept_to_send

@@ -95,9 +95,7 @@ pub(crate) async fn run(shared: Arc<Shared>, pool: Pool, drained: CancellationTo
 }
 
 async fn tell(shared: &Shared, pool: &Pool, account: &Open, counts: Counts) -> Result<(), Error> {
-    let client = pool.get().await?;
-    let answer = tokio::time::timeout(ANSWER, report(shared, &client, account, counts)).await;
-    db::answered(client, answer)
+    db::ask(pool, ANSWER, async |client| report(shared, client, account, counts).await).await
 }
 
 async fn report(shared: &Shared, client: &Client, account: &Open, counts: Counts) -> Result<(), Error> {
@@ -127,12 +125,11 @@ async fn report(shared: &Shared, client: &Client, account: &Open, counts: Counts
 pub(crate) async fn account_down(context: &LaneContext, account: &Open, reason: &str) {
     let shared = &context.shared;
     account.limiter.set_open(true);
-    let written = async {
-        let client = context.pool.get().await?;
-        health::trip(&client, (account.id, account.version), shared.config.timings.probe, LONGEST).await?;
-        tell_down(shared, &client, account, reason).await
+    let write = async |client: &mut Client| {
+        health::trip(client, (account.id, account.version), shared.config.timings.probe, LONGEST).await?;
+        tell_down(shared, client, account, reason).await
     };
-    if let Err(error) = written.await {
+    if let Err(error) = db::ask(&context.pool, ANSWER, write).await {
         tracing::warn!(error = error.chain(), "cannot write an account's state: the next call tries again");
     }
 }
@@ -161,8 +158,8 @@ async fn tell_up(client: &Client, account: &Open) -> Result<(), Error> {
 
 /// Puts an account back into use.
 pub(crate) async fn account_up(context: &LaneContext, account: &Open) {
-    let written = async { tell_up(&context.pool.get().await?, account).await };
-    if let Err(error) = written.await {
+    let write = async |client: &mut Client| tell_up(client, account).await;
+    if let Err(error) = db::ask(&context.pool, ANSWER, write).await {
         tracing::warn!(error = error.chain(), "cannot write an account's state: the next call tries again");
     }
 }
@@ -181,15 +178,14 @@ pub(crate) async fn throttled(context: &LaneContext, account: &Open, failure: &F
         pause_ms = pause.as_millis() as u64,
         "the provider asks for a pause"
     );
-    let written = async {
-        let client = context.pool.get().await?;
+    let write = async |client: &mut Client| {
         if spec.one_provider {
-            health::throttle(&client, account.id, pause, words.trim()).await
+            health::throttle(client, account.id, pause, words.trim()).await
         } else {
-            health::pause(&client, account.id, pause, words.trim()).await
+            health::pause(client, account.id, pause, words.trim()).await
         }
     };
-    if let Err(error) = written.await {
+    if let Err(error) = db::ask(&context.pool, ANSWER, write).await {
         tracing::warn!(
             error = error.chain(),
             "cannot tell the fleet of a pause: each worker will hear it itself"
@@ -203,11 +199,9 @@ pub(crate) async fn throttled(context: &LaneContext, account: &Open, failure: &F
 pub(crate) async fn rest(shared: &Shared, account: &Open, pause: Duration) {
     account.limiter.pause(pause, true);
     tracing::warn!(account = account.id, "an account's quota of the day is used up: it rests");
-    let written = async {
-        let client = shared.pace.unsynced.get().await?;
-        health::pause(&client, account.id, pause, "the quota of the day (limits.per_day) is used up").await
-    };
-    if let Err(error) = written.await {
+    let why = "the quota of the day (limits.per_day) is used up";
+    let write = async |client: &mut Client| health::pause(client, account.id, pause, why).await;
+    if let Err(error) = db::ask(&shared.pace.unsynced, ANSWER, write).await {
         tracing::warn!(error = error.chain(), "cannot tell the fleet that an account rests");
     }
 }

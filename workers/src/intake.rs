@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use herald_shared::amqp::Delivery;
-use herald_shared::db::parked;
+use herald_shared::db::{self, ANSWER, Client, parked};
 use herald_shared::domain::pointer::{Envelope, Pointer};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -64,9 +64,8 @@ async fn job(context: Arc<LaneContext>, pointer: Pointer) {
 
 /// Keeps a message that cannot be decoded for the operator; the others are not affected.
 async fn park(context: &LaneContext, message: Delivery, reason: &str) {
-    let kept =
-        async { parked::park(&context.pool.get().await?, &message.queue, reason, &message.body).await };
-    match kept.await {
+    let keep = async |client: &mut Client| parked::park(client, &message.queue, reason, &message.body).await;
+    match db::ask(&context.pool, ANSWER, keep).await {
         Ok(()) => {
             context.shared.metrics.parked.inc();
             tracing::error!(queue = %message.queue, reason, "parked a broken queue message: see table parked_message");

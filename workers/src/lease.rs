@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use herald_channels::Gate;
+use herald_shared::clock;
 use herald_shared::db::{self, Client, Error, Pool, incarnation};
 use herald_shared::ops::Check;
 use tokio::sync::watch;
@@ -97,7 +98,10 @@ async fn beat_once(lease: &Lease, pool: &Pool) -> Result<(), Error> {
 
 async fn beat_with(lease: &Lease, client: &Client, sent: Instant) -> Result<(), Error> {
     let id = lease.incarnation();
-    if id != 0 && incarnation::beat(client, id).await? {
+    if id != 0
+        && let Some(time) = incarnation::beat(client, id).await?
+    {
+        clock::heard(Instant::now(), time);
         lease.beat(Some(sent));
         return Ok(());
     }
@@ -108,7 +112,8 @@ async fn beat_with(lease: &Lease, client: &Client, sent: Instant) -> Result<(), 
             "this run was declared dead (frozen, or cut off from the database): starting a new one"
         );
     }
-    let id = incarnation::begin(client).await?;
+    let (id, time) = incarnation::begin(client).await?;
+    clock::heard(Instant::now(), time);
     lease.incarnation.store(id, Ordering::Release);
     lease.beat(Some(sent));
     tracing::info!(incarnation = id, "this run may claim jobs");

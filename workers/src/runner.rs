@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use herald_channels::{Call, Message};
 use herald_shared::db::claim::{Claimed, Mark, Member, Want};
 use herald_shared::db::settle::Release;
-use herald_shared::db::worker;
+use herald_shared::db::{self, ANSWER, Client, worker};
 use herald_shared::domain::pointer::Pointer;
 use herald_shared::domain::{Class, Verdict};
 use tokio::sync::oneshot;
@@ -114,8 +114,8 @@ fn more(context: &LaneContext, account: &Arc<Open>, most: usize) -> impl Iterato
 
 /// Gives an unclaimed job back. Without a wait its account is at fault: admission chooses again.
 async fn put_back(context: &LaneContext, pointer: Pointer, wait: Duration) {
-    let put_back = async { worker::put_back(&context.pool.get().await?, pointer.job, wait).await };
-    if let Err(error) = put_back.await {
+    let put_back = async |client: &mut Client| worker::put_back(client, pointer.job, wait).await;
+    if let Err(error) = db::ask(&context.pool, ANSWER, put_back).await {
         tracing::warn!(error = error.chain(), "cannot put a job back: it comes back by its visibility time");
     }
 }

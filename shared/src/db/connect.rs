@@ -35,12 +35,17 @@ pub enum Hot {
 /// kernel thinks of it (a pooler or balancer between that hangs still acknowledges packets).
 pub const ANSWER: Duration = Duration::from_secs(35);
 
-/// Ends the use of a connection: one that did not answer in time is thrown away instead of being handed out again.
+/// Ends the use of a connection: one that did not answer in time is thrown away instead of being handed out again, and with it
+/// those that wait in its pool. What made it silent has most likely silenced them too, and finding out would take
+/// this long for each.
 ///
 /// # Errors
 /// The statement's own, or [`Error::Deadline`].
 pub fn answered<T>(client: Client, answer: Result<Result<T, Error>, Elapsed>) -> Result<T, Error> {
     answer.unwrap_or_else(|_| {
+        if let Some(pool) = Client::pool(&client) {
+            drop(pool.retain(|_, _| false));
+        }
         drop(Client::take(client));
         Err(Error::Deadline)
     })

@@ -1,26 +1,27 @@
 //! A run of a worker process: the lease on everything it claims.
 
 use deadpool_postgres::GenericClient;
+use jiff::Timestamp;
 
 use super::Error;
 
-/// Registers this run; its id goes into every claim and mark.
+/// Registers this run; its id goes into every claim and mark. And what time it is.
 ///
 /// # Errors
 /// [`Error`] of the database.
-pub async fn begin(client: &impl GenericClient) -> Result<i64, Error> {
-    let sql = "INSERT INTO worker_incarnation DEFAULT VALUES RETURNING id";
-    Ok(client.query_one(sql, &[]).await?.get(0))
+pub async fn begin(client: &impl GenericClient) -> Result<(i64, Timestamp), Error> {
+    let sql = "INSERT INTO worker_incarnation DEFAULT VALUES RETURNING id, clock_timestamp()";
+    let row = client.query_one(sql, &[]).await?;
+    Ok((row.get(0), row.get(1)))
 }
 
-/// Shows a sign of life; `false`: it was declared dead, everything it held is given away.
+/// Shows a sign of life and returns what time it is; `None`: it was declared dead, everything it held is given away.
 ///
 /// # Errors
 /// [`Error`] of the database.
-pub async fn beat(client: &impl GenericClient, id: i64) -> Result<bool, Error> {
-    let sql = "UPDATE worker_incarnation SET beat = beat + 1 WHERE id = $1 AND ended_at IS NULL";
-    let statement = client.prepare_cached(sql).await?;
-    Ok(client.execute(&statement, &[&id]).await? == 1)
+pub async fn beat(client: &impl GenericClient, id: i64) -> Result<Option<Timestamp>, Error> {
+    let statement = client.prepare_cached(include_str!("sql/incarnation/beat.sql")).await?;
+    Ok(client.query_opt(&statement, &[&id]).await?.map(|row| row.get(0)))
 }
 
 /// Says that this run claims nothing any more, so that what is left is taken over at once.

@@ -12,6 +12,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0006_limits", include_str!("../../migrations/0006_limits.sql")),
     ("0007_admission", include_str!("../../migrations/0007_admission.sql")),
     ("0010_first", include_str!("../../migrations/0010_first.sql")),
+    ("0012_recovery", include_str!("../../migrations/0012_recovery.sql")),
     ("0013_sweep", include_str!("../../migrations/0013_sweep.sql")),
     ("0015_born_counted", include_str!("../../migrations/0015_born_counted.sql")),
 ];

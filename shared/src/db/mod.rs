@@ -5,6 +5,7 @@
 pub mod accept;
 pub mod accounts;
 pub mod admit;
+pub mod ask;
 pub mod claim;
 pub mod connect;
 pub mod control;
@@ -34,6 +35,7 @@ pub mod tokens;
 pub mod turns;
 pub mod worker;
 
+pub use ask::ask;
 pub use connect::{ANSWER, Hot, PoolSize, answered, connect};
 pub use deadpool_postgres::{Client, Pool};
 pub use error::Error;

@@ -1,5 +1,6 @@
 //! The processes, and the supervisor that starts again what was killed.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use herald_tests::options::PROFILE;
 use herald_tests::process::Launch;
 use herald_tests::system::DRAIN;
-use herald_tests::{Client, Process, Servers, inspect, program};
+use herald_tests::{Client, Clock, Process, Servers, inspect, program};
 
 use crate::proxy::Proxy;
 use crate::schedule::Shape;
@@ -24,7 +25,7 @@ const FAULTS_PROFILE: [(&str, &str); 6] = [
 ];
 
 /// What a process is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
     Api,
     Dispatcher,
@@ -49,6 +50,7 @@ pub(crate) struct Member {
     pub(crate) broker: Proxy,
     env: Vec<(String, String)>,
     addr: SocketAddr,
+    clock: Option<Clock>,
     running: Mutex<Running>,
 }
 
@@ -66,6 +68,8 @@ pub(crate) struct Fleet {
     old: Option<PathBuf>,
     /// What processes did that they should not have.
     problems: Mutex<Vec<String>>,
+    /// The most memory any process of a kind has had, in MB.
+    memory: Mutex<BTreeMap<Role, u64>>,
 }
 
 impl Fleet {
@@ -84,10 +88,16 @@ impl Fleet {
         let mut members = Vec::new();
         for (role, count) in roles {
             for index in 1..=count {
-                members.push(Member::new(role, index, url, &servers.amqp_url, prefix).await);
+                let mut member = Member::new(role, index, url, &servers.amqp_url, prefix).await;
+                // One dispatcher and one worker have clocks of their own; an older build may still rely on the machine's.
+                if role != Role::Api && index == count && old.is_none() {
+                    member.clock = Clock::of(&member.name, &folder);
+                    member.env.extend(member.clock.iter().flat_map(Clock::env));
+                }
+                members.push(member);
             }
         }
-        let fleet = Fleet { members, folder, old, problems: Mutex::default() };
+        let fleet = Fleet { members, folder, old, problems: Mutex::default(), memory: Mutex::default() };
         (0..fleet.members.len()).for_each(|index| fleet.launch(index));
         fleet
     }
@@ -132,7 +142,7 @@ impl Fleet {
         if process.exited().is_some() {
             return self.problem(format!("{} had ended by itself, see its log", process.name));
         }
-        self.problems.lock().unwrap().extend(inspect::memory(&process.name, process.peak_memory_mb()));
+        self.note_memory(self.members[index].role, &process);
         process.signal("TERM");
         let ended = async {
             let mut tick = tokio::time::interval(Duration::from_millis(20));
@@ -148,6 +158,18 @@ impl Fleet {
             Ok(status) if status.success() => {}
             Ok(status) => self.problem(format!("{} ended with {status} after SIGTERM", process.name)),
             Err(_) => self.problem(format!("{} still runs {DRAIN:?} after SIGTERM", process.name)),
+        }
+    }
+
+    /// Whether there are processes with clocks of their own.
+    pub(crate) fn has_clocks(&self) -> bool {
+        self.members.iter().any(|member| member.clock.is_some())
+    }
+
+    /// Puts a process's clock `offset` seconds ahead, within a second.
+    pub(crate) fn set_clock(&self, index: usize, offset: &str) {
+        if let Some(clock) = &self.members[index].clock {
+            clock.set(offset);
         }
     }
 
@@ -168,6 +190,7 @@ impl Fleet {
             for (index, member) in self.members.iter().enumerate() {
                 let ended = {
                     let mut running = member.running.lock().unwrap();
+                    running.process.iter().for_each(|process| self.note_memory(member.role, process));
                     let status = running.process.as_mut().and_then(Process::exited);
                     status.inspect(|_| running.process = None)
                 };
@@ -216,7 +239,21 @@ impl Fleet {
     }
 
     pub(crate) fn problems(&self) -> Vec<String> {
-        self.problems.lock().unwrap().clone()
+        let told = self.problems.lock().unwrap().clone();
+        let memory = self.memory();
+        let large = memory.iter().filter_map(|(role, peak)| inspect::memory(role.program(), *peak));
+        told.into_iter().chain(large).collect()
+    }
+
+    fn note_memory(&self, role: Role, process: &Process) {
+        let mut memory = self.memory.lock().unwrap();
+        let most = memory.entry(role).or_default();
+        *most = process.peak_memory_mb().max(*most);
+    }
+
+    /// The most memory of any process of each kind, those that were killed included, in MB.
+    pub(crate) fn memory(&self) -> BTreeMap<Role, u64> {
+        self.memory.lock().unwrap().clone()
     }
 }
 
@@ -237,7 +274,7 @@ impl Member {
         set("HERALD_QUEUE_PREFIX", prefix);
         set(&format!("HERALD_{}_ADDR", program.to_uppercase()), &addr.to_string());
         let running = Mutex::new(Running { process: None, starts: 0 });
-        Member { role, name, database, broker, env, addr, running }
+        Member { role, name, database, broker, env, addr, clock: None, running }
     }
 }
 

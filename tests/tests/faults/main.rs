@@ -84,7 +84,7 @@ async fn every_promise_is_kept() {
     supervisor.abort();
     world.fleet.stop_all().await;
     oracle::afterwards(&world, &load, &injected, &mut findings);
-    eprintln!("{}", report::table(&settings, &injected, &findings));
+    eprintln!("{}", report::table(&world, &settings, &injected, &findings));
     if findings.problems.is_empty() {
         world.database.remove().await;
         drop(std::fs::remove_dir_all(&world.fleet.folder));

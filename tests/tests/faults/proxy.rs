@@ -29,6 +29,8 @@ const LATE: Duration = Duration::from_millis(15);
 pub(crate) struct Proxy {
     addr: SocketAddr,
     mode: watch::Sender<Mode>,
+    /// Connections of earlier counts are silent for ever.
+    silenced: watch::Sender<u64>,
 }
 
 impl Proxy {
@@ -37,14 +39,16 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (mode, look) = watch::channel(Mode::Pass);
+        let (silenced, count) = watch::channel(0);
         tokio::spawn(async move {
             loop {
                 // A connection that died in the backlog is the client's affair.
                 let Ok((client, _)) = listener.accept().await else { continue };
-                tokio::spawn(carry(client, server, look.clone()));
+                let line = Line { mode: look.clone(), silenced: count.clone(), opened: *count.borrow() };
+                tokio::spawn(carry(client, server, line));
             }
         });
-        Proxy { addr, mode }
+        Proxy { addr, mode, silenced }
     }
 
     /// Where the process is to connect.
@@ -56,22 +60,47 @@ impl Proxy {
     pub(crate) fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
     }
+
+    /// From now on nothing comes through connections that are open, in either direction, and nobody is told: what hangs in between
+    /// acknowledges every packet. New ones are as they should be.
+    pub(crate) fn silence(&self) {
+        self.silenced.send_modify(|count| *count += 1);
+    }
+}
+
+/// What a connection must know.
+#[derive(Clone)]
+struct Line {
+    mode: watch::Receiver<Mode>,
+    silenced: watch::Receiver<u64>,
+    opened: u64,
+}
+
+impl Line {
+    fn is_silent(&self) -> bool {
+        *self.silenced.borrow() > self.opened
+    }
 }
 
 /// One connection, until either side ends it or it is cut. Dropped sockets are how the peers learn of it.
-async fn carry(client: TcpStream, server: SocketAddr, mut mode: watch::Receiver<Mode>) {
-    let mut cut = mode.clone();
+async fn carry(client: TcpStream, server: SocketAddr, line: Line) {
+    let (mut mode, mut cut) = (line.mode.clone(), line.mode.clone());
     let both = async {
         // A stalled network lets a connection begin and then says nothing.
         drop(mode.wait_for(|mode| *mode != Mode::Stall).await);
         let Ok(upstream) = TcpStream::connect(server).await else { return };
         drop((client.set_nodelay(true), upstream.set_nodelay(true)));
-        let (from_client, to_client) = client.into_split();
-        let (from_server, to_server) = upstream.into_split();
-        tokio::select! {
-            () = pump(from_client, to_server, mode.clone()) => {}
-            () = pump(from_server, to_client, mode.clone()) => {}
-        }
+        let (mut from_client, mut to_client) = client.into_split();
+        let (mut from_server, mut to_server) = upstream.into_split();
+        let answers = async {
+            pump(&mut from_server, &mut to_client, line.clone()).await;
+            // Of a silent connection the client does not even hear its end.
+            if line.is_silent() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let asks = pump(&mut from_client, &mut to_server, line.clone());
+        tokio::select! { () = asks => {}, () = answers => {} }
     };
     tokio::select! {
         () = both => {}
@@ -80,12 +109,16 @@ async fn carry(client: TcpStream, server: SocketAddr, mut mode: watch::Receiver<
 }
 
 /// One direction.
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch::Receiver<Mode>) {
+async fn pump(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, mut line: Line) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        let Ok(now) = mode.wait_for(|mode| *mode != Mode::Stall).await.map(|now| *now) else { return };
+        let now = line.mode.wait_for(|mode| *mode != Mode::Stall).await.map(|now| *now);
+        let Ok(now) = now else { return };
+        if line.is_silent() {
+            continue;
+        }
         let written = if now == Mode::Slow {
-            slowly(&mut to, &buffer[..length]).await
+            slowly(to, &buffer[..length]).await
         } else {
             to.write_all(&buffer[..length]).await
         };
@@ -132,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_passes_stalls_goes_on_and_cuts() {
+    async fn it_passes_stalls_goes_on_falls_silent_and_cuts() {
         let proxy = Proxy::start(echo().await).await;
         let address = ("127.0.0.1", proxy.port());
         let mut open = TcpStream::connect(address).await.unwrap();
@@ -143,6 +176,10 @@ mod tests {
         assert!(timeout(MOMENT, said(&mut fresh)).await.is_err(), "nor for a new connection");
         proxy.set(Mode::Pass);
         assert_eq!(timeout(LONG, open.read_u8()).await.unwrap().unwrap(), b'x', "what waited goes on");
+        proxy.silence();
+        assert!(timeout(MOMENT, said(&mut open)).await.is_err(), "a silent connection says nothing");
+        let mut open = TcpStream::connect(address).await.unwrap();
+        assert_eq!(timeout(LONG, said(&mut open)).await.unwrap(), Some(b'x'), "a new one does");
         proxy.set(Mode::Slow);
         assert_eq!(timeout(LONG, said(&mut open)).await.unwrap(), Some(b'x'));
         proxy.set(Mode::Cut);

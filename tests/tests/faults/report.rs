@@ -14,7 +14,7 @@ const TABLES: [&str; 8] =
     ["tenant", "account", "plan", "recipient", "delivery", "attempt", "job", "worker_incarnation"];
 
 /// The figures.
-pub(crate) fn table(settings: &Settings, injected: &Injected, findings: &Findings) -> String {
+pub(crate) fn table(world: &World, settings: &Settings, injected: &Injected, findings: &Findings) -> String {
     let faults: u32 = injected.by_kind.values().sum();
     let mut text = format!("\n{} s, seed {}, {faults} faults\n", settings.seconds, settings.seed);
     let mut line = |name: &str, value: String| writeln!(text, "  {name:<28} {value}").expect("text grows");
@@ -37,12 +37,13 @@ pub(crate) fn table(settings: &Settings, injected: &Injected, findings: &Finding
     if let Some((time, fault)) = &injected.slowest {
         line("slowest recovery", format!("{} after {:?} at {:?}", seconds(*time), fault.kind, fault.place));
     }
+    line("most memory (MB)", list(&world.fleet.memory()));
     line("faults", list(&injected.by_kind));
     line("hit in the middle of", list(&injected.steps));
     text
 }
 
-fn list<K: std::fmt::Debug>(counts: &std::collections::BTreeMap<K, u32>) -> String {
+fn list<K: std::fmt::Debug, N: std::fmt::Display>(counts: &std::collections::BTreeMap<K, N>) -> String {
     counts.iter().map(|(what, count)| format!("{what:?} {count}")).collect::<Vec<_>>().join(", ")
 }
 

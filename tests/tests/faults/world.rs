@@ -47,7 +47,7 @@ pub(crate) struct Tenancy {
 impl World {
     /// Starts all of it and waits until it is ready.
     pub(crate) async fn start(servers: &'static Servers, shape: Shape, old: Option<PathBuf>) -> World {
-        let database = Database::create(servers).await;
+        let database = Database::create_small(servers).await;
         let prefix = format!("faults-{}", std::process::id());
         let fleet = Fleet::start(servers, &database.url, &prefix, shape, old).await;
         for (name, client) in fleet.pages() {

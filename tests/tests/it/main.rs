@@ -19,6 +19,7 @@ mod left_out;
 mod limits;
 mod outage;
 mod plans;
+mod recovery;
 mod resolve;
 mod routes;
 mod schema;

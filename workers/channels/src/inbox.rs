@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use herald_shared::db;
 use herald_shared::domain::{Channel, Class, Failure, Reason, Verdict};
-use tokio::time::timeout;
 
 use crate::fields::Fields;
 use crate::{Account, Call, Deps, Driver, FieldProblem, Gate, NetPolicy, Proves, Provider, Spec};
@@ -27,8 +26,8 @@ static SPEC: Spec = Spec {
     per_recipient: &[],
 };
 
-/// For a connection, and again for the statement: together within the deadline.
-const STEP: Duration = Duration::from_secs(9);
+/// For gate and statement; with the wait for a connection (3 s) within the deadline.
+const STEP: Duration = Duration::from_secs(12);
 
 /// The provider `inbox`.
 pub(crate) struct Inbox;
@@ -65,23 +64,21 @@ impl Driver for InboxDriver {
     }
 
     async fn send(&self, call: &Call, gate: &dyn Gate) -> Verdict {
-        let client = match timeout(STEP, self.pool.get()).await {
-            Ok(Ok(client)) => client,
-            Ok(Err(error)) => return Verdict::Failed(transient(&error.to_string())),
-            Err(_) => return Verdict::Failed(transient("no database connection became free in time")),
-        };
-        if !gate.enter().await {
-            return Verdict::NotStarted;
-        }
         let owners: Vec<&str> = call.to.iter().map(|target| target.address.as_str()).collect();
         let numbers: Vec<i32> = call.to.iter().map(|target| target.no).collect();
-        let message = &call.message;
-        let stored =
-            db::inbox::deliver(&client, message.tenant_id, message.plan.id, call.slot, &owners, &numbers);
-        match timeout(STEP, stored).await {
-            Ok(Ok(_)) => Verdict::sent(None),
-            Ok(Err(error)) => Verdict::Failed(transient(&error.to_string())),
-            Err(_) => Verdict::Failed(transient("the database did not answer in time")),
+        let (tenant, plan) = (call.message.tenant_id, call.message.plan.id);
+        // The gate last, with a connection in hand.
+        let store = async |client: &mut db::Client| {
+            if !gate.enter().await {
+                return Ok(false);
+            }
+            db::inbox::deliver(client, tenant, plan, call.slot, &owners, &numbers).await?;
+            Ok(true)
+        };
+        match db::ask(&self.pool, STEP, store).await {
+            Ok(true) => Verdict::sent(None),
+            Ok(false) => Verdict::NotStarted,
+            Err(error) => Verdict::Failed(transient(&error.to_string())),
         }
     }
 }

@@ -1,9 +1,12 @@
 //! The TLS client: rustls with ring, the system's certificate authorities, and an account's own ones.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
+use herald_shared::clock;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore};
 
 /// Read once: some hundred certificates, about 10 ms.
@@ -27,12 +30,23 @@ pub(crate) fn client(ca_pem: Option<&str>) -> Result<ClientConfig, String> {
         roots.add(certificate).map_err(|error| format!("holds an unusable certificate: {error}"))?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_details(provider, Arc::new(Now))
         .with_safe_default_protocol_versions()
         .expect("ring supports the default protocol versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(config)
+}
+
+/// Certificates are judged by the database's time: this machine's clock may be wrong.
+#[derive(Debug)]
+struct Now;
+
+impl TimeProvider for Now {
+    fn current_time(&self) -> Option<UnixTime> {
+        let seconds = u64::try_from(clock::now().as_second()).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+    }
 }
 
 /// The certificates in a PEM text, at least one.

@@ -15,6 +15,11 @@ impl Injector {
         if database && member.role == Role::Worker && fault.length.as_millis() > LEASE_AT_RISK_MS {
             self.worker_ends(1);
         }
+        if fault.kind == Kind::Silence {
+            self.worker_ends(usize::from(database && member.role == Role::Worker));
+            way.silence();
+            return tokio::time::sleep(fault.length).await;
+        }
         way.set(match fault.kind {
             Kind::Cut => Mode::Cut,
             Kind::Stall => Mode::Stall,

@@ -79,6 +79,14 @@ impl Injector {
         }
     }
 
+    /// Lets a process's clock jump, forwards or back.
+    pub(super) async fn clock(&self, fault: &Fault, index: usize) {
+        let fleet = &self.world.fleet;
+        fleet.set_clock(index, if fault.flag { "+7200" } else { "-7200" });
+        tokio::time::sleep(fault.length).await;
+        fleet.set_clock(index, "+0");
+    }
+
     /// Freezes a process while it holds locks: stopped, asked what it holds, let go on if it is nothing.
     async fn freeze_holding(&self, index: usize) {
         let fleet = &self.world.fleet;

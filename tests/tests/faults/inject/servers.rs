@@ -19,6 +19,17 @@ impl Injector {
                 self.tell(&["start-postgres"]).await;
             }
             Kind::PostgresHangUp => self.hang_up().await,
+            Kind::PostgresBackend => self.kill_backend().await,
+            Kind::PostgresFull => {
+                let small = self.world.servers.small().expect("it was looked for before");
+                if let Err(error) = small.fill() {
+                    self.problem(format!("could not fill the file system: {error}"));
+                }
+                tokio::time::sleep(fault.length).await;
+                if let Err(error) = small.free() {
+                    self.problem(format!("could not free the file system: {error}"));
+                }
+            }
             Kind::RabbitStop => {
                 self.rabbit(&["stop_app"]).await;
                 tokio::time::sleep(fault.length).await;
@@ -50,6 +61,22 @@ impl Injector {
         match self.world.database.connect().await {
             Ok(client) => drop(client.execute(sql, &[]).await),
             Err(error) => self.problem(format!("could not hang up: {error}")),
+        }
+    }
+
+    async fn kill_backend(&self) {
+        let sql = "SELECT pid FROM pg_stat_activity
+                    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+                    ORDER BY state <> 'active', random() LIMIT 1";
+        let Ok(client) = self.world.database.connect().await else { return };
+        if let Ok(Some(row)) = client.query_opt(sql, &[]).await {
+            // It may have ended by itself meanwhile.
+            drop(
+                tokio::process::Command::new("kill")
+                    .args(["-KILL", &row.get::<_, i32>(0).to_string()])
+                    .status()
+                    .await,
+            );
         }
     }
 

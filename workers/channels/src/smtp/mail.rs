@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use herald_shared::clock;
 use herald_shared::domain::template::Rendered;
 use herald_shared::domain::{Class, Failure, Reason};
 use lettre::message::header::{
@@ -81,7 +82,7 @@ fn headers(settings: &Settings, to: Mailbox, subject: &str, message_id: &str) ->
         return Err(unusable("the subject holds control characters"));
     }
     let mut headers = Headers::with_capacity(8);
-    headers.set(Date::from(SystemTime::now()));
+    headers.set(Date::from(SystemTime::from(clock::now())));
     headers.set(FromHeader::from(lettre::message::Mailboxes::from(settings.from.clone())));
     if let Some(reply_to) = &settings.reply_to {
         headers.set(ReplyTo::from(lettre::message::Mailboxes::from(reply_to.clone())));

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use deadpool_postgres::Pool;
 use herald_shared::db::tokens::{self, Row, TokenSlot};
+use herald_shared::db::{self, ANSWER, Client, Pool};
 use herald_shared::secrets::KeyRing;
 
 use super::{LEASE, Taken, Token, Tokens};
@@ -38,8 +38,8 @@ impl FleetTokens {
 #[async_trait]
 impl Tokens for FleetTokens {
     async fn take(&self, slot: TokenSlot, useless: i64) -> Result<Taken, String> {
-        let client = self.pool.get().await.map_err(|error| error.to_string())?;
-        let row = tokens::read(&client, slot).await.map_err(|error| error.chain())?;
+        let read = async |client: &mut Client| tokens::read(client, slot).await;
+        let row = db::ask(&self.pool, ANSWER, read).await.map_err(|error| error.chain())?;
         let mut useless = useless;
         if let Some(row) = row {
             if let Some(token) = self.opened(slot, &row, useless) {
@@ -51,20 +51,21 @@ impl Tokens for FleetTokens {
             useless = useless.max(row.serial);
         }
         // Guarded: of all who saw the same, one gets it.
-        let leased = tokens::lease(&client, slot, useless, LEASE).await.map_err(|error| error.chain())?;
+        let lease = async |client: &mut Client| tokens::lease(client, slot, useless, LEASE).await;
+        let leased = db::ask(&self.pool, ANSWER, lease).await.map_err(|error| error.chain())?;
         Ok(if leased { Taken::Yours } else { Taken::Busy })
     }
 
     async fn put(&self, slot: TokenSlot, text: &str, valid: Duration) -> Result<i64, String> {
         let sealed = self.ring.seal(text.as_bytes(), &slot.aad());
-        let client = self.pool.get().await.map_err(|error| error.to_string())?;
-        let serial = tokens::put(&client, slot, &sealed, valid).await.map_err(|error| error.chain())?;
+        let put = async |client: &mut Client| tokens::put(client, slot, &sealed, valid).await;
+        let serial = db::ask(&self.pool, ANSWER, put).await.map_err(|error| error.chain())?;
         serial.ok_or_else(|| "the account has newer credentials meanwhile".to_owned())
     }
 
     async fn refuse(&self, slot: TokenSlot, code: &str, pause: Duration) -> Result<(), String> {
-        let client = self.pool.get().await.map_err(|error| error.to_string())?;
-        tokens::refuse(&client, slot, code, pause).await.map_err(|error| error.chain())
+        let refuse = async |client: &mut Client| tokens::refuse(client, slot, code, pause).await;
+        db::ask(&self.pool, ANSWER, refuse).await.map_err(|error| error.chain())
     }
 }
 

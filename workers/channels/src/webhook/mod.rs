@@ -13,11 +13,11 @@ mod settings;
 mod sign;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use herald_shared::clock;
 use herald_shared::domain::{Channel, Class, Failure, Reason, Verdict};
-use jiff::Timestamp;
 use reqwest::{Client, Response};
 use url::Url;
 use uuid::Uuid;
@@ -104,7 +104,7 @@ impl WebhookDriver {
         self.net
             .check_literal(&url)
             .map_err(|refused| permanent("target_refused", &refused.to_string(), Reason::TargetRefused))?;
-        let body = body::serialise(call, target, Timestamp::now()).map_err(|detail| Failure {
+        let body = body::serialise(call, target, clock::now()).map_err(|detail| Failure {
             class: Class::PermanentRequest,
             ..permanent("content", &detail, Reason::Rejected)
         })?;
@@ -112,7 +112,7 @@ impl WebhookDriver {
     }
 
     async fn post(&self, url: Url, id: Uuid, body: Vec<u8>) -> reqwest::Result<Response> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = u64::try_from(clock::now().as_second()).unwrap_or_default();
         let id = id.to_string();
         let signature = sign::signatures(&self.settings.keys, &id, now, &body);
         let client = if url.scheme() == "https" { &self.secure } else { &self.clear };
@@ -131,7 +131,7 @@ impl WebhookDriver {
 /// The status decides; the body is only read for its words, and so that the connection can be used again.
 async fn conclude(mut response: Response) -> Verdict {
     let (body, _) = http::body(&mut response).await;
-    match answer::of_status(response.status().as_u16(), response.headers(), &body, Timestamp::now()) {
+    match answer::of_status(response.status().as_u16(), response.headers(), &body, clock::now()) {
         None => Verdict::sent(None),
         Some(failure) => Verdict::Failed(failure),
     }

@@ -5,12 +5,13 @@
 WITH held AS MATERIALIZED (
     SELECT * FROM account_pace WHERE account_id = $1 FOR UPDATE
 ), clock AS MATERIALIZED (
-    SELECT *, clock_timestamp() AS now FROM held
+    SELECT *, clock_timestamp() AS now, pg_stat_get_bgwriter_stat_reset_time() AS recovery FROM held
 ), known AS MATERIALIZED (
     SELECT c.*, floor(extract(epoch FROM c.now))::bigint AS second, floor(extract(epoch FROM c.now) / 1440)::bigint AS span,
            interval '1 s' / ($3::double precision * coalesce(h.factor, 1)) AS step, coalesce(h.paused_until, '-infinity') AS paused_until,
-           -- Asynchronous commits of a server that crashed may be lost: what was given out then is over after a second.
-           c.boot <> pg_postmaster_start_time() AS rebooted
+           -- Asynchronous commits of a server that crashed may be lost: what was given out then is over after a second. A recovery
+           -- without a new start (one server process crashed) shows in its statistics, which begin anew.
+           c.boot <> pg_postmaster_start_time() OR c.recovered IS DISTINCT FROM c.recovery AS rebooted
       FROM clock c LEFT JOIN account_health h ON h.account_id = c.account_id
 ), placed AS MATERIALIZED (
     SELECT k.*,
@@ -34,7 +35,7 @@ WITH held AS MATERIALIZED (
       FROM room r
 ), taken AS (
     UPDATE account_pace p
-       SET tat = CASE WHEN $3::double precision IS NULL THEN p.tat ELSE g.from_at + g.calls * g.step END, boot = pg_postmaster_start_time(),
+       SET tat = CASE WHEN $3::double precision IS NULL THEN p.tat ELSE g.from_at + g.calls * g.step END, boot = pg_postmaster_start_time(), recovered = g.recovery,
            minute = CASE WHEN $5::integer IS NULL THEN p.minute
                          ELSE ARRAY(SELECT g.in_minute[i + 1] + CASE WHEN i = g.second % 61 THEN g.calls * $7 ELSE 0 END FROM generate_series(0, 60) AS i ORDER BY i) END,
            minute_at = g.second,

@@ -1,2 +1,2 @@
 -- Makes sure an account can be paced. $1 account.
-INSERT INTO account_pace (account_id, boot) VALUES ($1, pg_postmaster_start_time()) ON CONFLICT (account_id) DO NOTHING
+INSERT INTO account_pace (account_id, boot, recovered) VALUES ($1, pg_postmaster_start_time(), pg_stat_get_bgwriter_stat_reset_time()) ON CONFLICT (account_id) DO NOTHING
