@@ -22,6 +22,7 @@ pub(crate) struct CallGate {
     account: Arc<Open>,
     lane: Lane,
     people: usize,
+    leave: Option<Instant>,
     inner: Mutex<Inner>,
 }
 
@@ -40,10 +41,11 @@ impl CallGate {
         account: Arc<Open>,
         lane: Lane,
         people: usize,
+        leave: Option<Instant>,
         place: OwnedSemaphorePermit,
     ) -> Self {
         let inner = Mutex::new(Inner { place: Some(place), wait: Duration::ZERO, entered: None });
-        CallGate { shared, account, lane, people, inner }
+        CallGate { shared, account, lane, people, leave, inner }
     }
 
     /// How long the call is to wait that was refused.
@@ -100,6 +102,9 @@ impl CallGate {
             let slot = self.account.limiter.slot(self.lane, self.people, &self.shared.pace).await?;
             if !self.shared.lease.is_alive() {
                 return Ok(false);
+            }
+            if self.leave.is_some_and(|until| Instant::now() >= until) {
+                return Err(Refused::Later(CROWDED));
             }
             if slot.is_none_or(|slot| Instant::now() < slot.until) {
                 let mut inner = self.inner.lock().expect("nothing panics while it is held");

@@ -17,6 +17,7 @@ mod limiter;
 mod messages;
 mod metrics;
 mod outcome;
+mod recipients;
 mod runner;
 mod watch;
 
@@ -40,6 +41,7 @@ use lease::Lease;
 use limiter::Pools;
 use messages::Messages;
 use metrics::Metrics;
+use recipients::Recipients;
 use watch::Watch;
 
 /// What every lane of this worker shares.
@@ -64,6 +66,7 @@ pub(crate) struct LaneContext {
     pub(crate) lane: Lane,
     pub(crate) pool: Pool,
     pub(crate) batches: Batches,
+    pub(crate) recipients: Recipients,
 }
 
 /// A built worker, bound to its port, not yet running.
@@ -156,5 +159,7 @@ fn lane_context(process: &mut Process, shared: &Arc<Shared>, lane: Lane) -> Arc<
     for (name, task) in tasks {
         process.spawn(name, task);
     }
-    Arc::new(LaneContext { shared: shared.clone(), lane, pool, batches })
+    let (recipients, (name, task)) = Recipients::new(shared.pace.unsynced.clone(), lane);
+    process.spawn(name, task);
+    Arc::new(LaneContext { shared: shared.clone(), lane, pool, batches, recipients })
 }

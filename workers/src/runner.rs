@@ -8,6 +8,7 @@ use herald_shared::db::claim::{Claimed, Mark, Member, Want};
 use herald_shared::db::settle::Release;
 use herald_shared::db::worker;
 use herald_shared::domain::pointer::Pointer;
+use herald_shared::domain::recipients::LEAVE;
 use herald_shared::domain::{Class, Verdict};
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
@@ -50,9 +51,11 @@ pub(crate) async fn run(context: &Arc<LaneContext>, pointer: Pointer) -> bool {
             return true;
         }
     };
+    // Whom limits per recipient hold back must not be marked, and who that is the claim tells.
+    let calls = if is_limited(&account) { 0 } else { permits.len() };
     let want = Want {
         job: pointer.job,
-        calls: i32::try_from(permits.len()).unwrap_or(1),
+        calls: i32::try_from(calls).unwrap_or(1),
         batch: account.most(account.spec.batch),
         personal: account.most(account.spec.personal),
     };
@@ -63,6 +66,11 @@ pub(crate) async fn run(context: &Arc<LaneContext>, pointer: Pointer) -> bool {
     let traceparent = claimed.message.traceparent.as_deref().unwrap_or_default();
     let span = tracing::info_span!("job", id = pointer.job, plan = %claimed.plan.number(), traceparent);
     Job::new(context.clone(), account, claimed, message).work(permits).instrument(span).await
+}
+
+/// Whether the provider lets only so many messages through to one recipient.
+fn is_limited(account: &Open) -> bool {
+    !account.spec.per_recipient.is_empty()
 }
 
 /// Permits for the first calls: at least one, as many as are free up to what the job can use.
@@ -152,6 +160,10 @@ struct Job {
     /// How long they wait.
     delay: Duration,
     drop_account: bool,
+    /// Members who have had as many messages as the provider lets through, and when the first of them may have one more.
+    held: (Vec<i32>, Option<Duration>),
+    /// Until when those who are not may be called.
+    leave: Option<Instant>,
     /// No further calls: the claim was lost, the plan has ended, the account is at fault or throttled, the process stops.
     halted: bool,
 }
@@ -178,6 +190,8 @@ impl Job {
             rest,
             delay,
             drop_account: false,
+            held: (Vec::new(), None),
+            leave: None,
             halted: false,
         }
     }
@@ -187,14 +201,12 @@ impl Job {
         // Calls are tasks: they go on while the next ones are being marked.
         let mut calls = JoinSet::new();
         let (mut records, mut recorded) = (Vec::new(), true);
-        let mut marked = self.claimed.marked;
-        for permit in permits {
-            let members: Vec<Member> = self.take().take(marked).collect();
-            if members.is_empty() {
-                break;
-            }
-            marked -= members.len();
-            calls.spawn(self.call(members, permit).in_current_span());
+        if is_limited(&self.account) {
+            let mut record = Record::default();
+            let next = self.divide(permits, &mut record).await;
+            recorded = self.mark(record, next, &mut calls).await;
+        } else {
+            self.begin(permits, &mut calls);
         }
         while let Some(ended) = calls.join_next().await {
             let mut record = Record::default();
@@ -202,7 +214,7 @@ impl Job {
             while let Some(ended) = calls.try_join_next() {
                 self.judge(ended, &mut record).await;
             }
-            let next = self.next_calls(&mut record, calls.len());
+            let next = self.next_calls(&mut record, calls.len()).await;
             if next.is_empty() {
                 if calls.is_empty() && records.is_empty() && recorded {
                     record.release = Some(self.release());
@@ -212,17 +224,7 @@ impl Job {
                 continue;
             }
             // The outcomes of the ended calls and the marks of the next ones share a commit.
-            let answer = self.context.batches.record(record).await.await;
-            recorded &= answer.is_ok();
-            let allowed = answer.unwrap_or_default().into_iter().chain(std::iter::repeat(false));
-            for ((members, permit), allowed) in next.into_iter().zip(allowed) {
-                if allowed {
-                    calls.spawn(self.call(members, permit).in_current_span());
-                } else {
-                    self.halted = true;
-                    self.rest.extend(members.iter().map(|m| m.no));
-                }
-            }
+            recorded &= self.mark(record, next, &mut calls).await;
         }
         // The claim ends when all its outcomes are known to be recorded: a job deleted before would leave an attempt open for ever.
         if !(recorded && all(records).await) {
@@ -230,6 +232,43 @@ impl Job {
         }
         let release = Some(self.release());
         all(vec![self.context.batches.record(Record { release, ..Record::default() }).await]).await
+    }
+
+    /// Starts the calls that the claim has marked.
+    fn begin(&mut self, permits: Vec<Permit>, calls: &mut JoinSet<Ended>) {
+        let mut marked = self.claimed.marked;
+        for permit in permits {
+            let members: Vec<Member> = self.take().take(marked).collect();
+            if members.is_empty() {
+                break;
+            }
+            marked -= members.len();
+            calls.spawn(self.call(members, permit).in_current_span());
+        }
+    }
+
+    /// Records, and starts those calls whose marks were taken. `false`: not recorded.
+    async fn mark(
+        &mut self,
+        record: Record,
+        next: Vec<(Vec<Member>, Permit)>,
+        calls: &mut JoinSet<Ended>,
+    ) -> bool {
+        if next.is_empty() {
+            return true;
+        }
+        let answer = self.context.batches.record(record).await.await;
+        let recorded = answer.is_ok();
+        let allowed = answer.unwrap_or_default().into_iter().chain(std::iter::repeat(false));
+        for ((members, permit), allowed) in next.into_iter().zip(allowed) {
+            if allowed {
+                calls.spawn(self.call(members, permit).in_current_span());
+            } else {
+                self.halted = true;
+                self.rest.extend(members.iter().map(|m| m.no));
+            }
+        }
+        recorded
     }
 
     /// The next call's members.
@@ -240,7 +279,7 @@ impl Job {
 
     /// The next calls, in the places of those that ended and whatever else is free now; their marks go into `record`.
     /// None when nobody waits, or nobody may be called any more.
-    fn next_calls(&mut self, record: &mut Record, running: usize) -> Vec<(Vec<Member>, Permit)> {
+    async fn next_calls(&mut self, record: &mut Record, running: usize) -> Vec<(Vec<Member>, Permit)> {
         self.halted |= self.context.shared.stop.is_cancelled();
         self.heed_account();
         if self.halted || self.waiting.as_slice().is_empty() {
@@ -258,14 +297,53 @@ impl Job {
             // Every place is taken by other jobs: this one makes room for them in the broker's queue.
             (self.halted, self.delay) = (true, self.delay.max(PACED));
         }
+        self.divide(permits, record).await
+    }
+
+    /// Those who wait, divided into calls for these permits; their marks go into `record`.
+    async fn divide(&mut self, mut permits: Vec<Permit>, record: &mut Record) -> Vec<(Vec<Member>, Permit)> {
         let (job, token) = (self.claimed.job, self.claimed.token);
         let mut next = Vec::with_capacity(permits.len());
-        for permit in permits {
-            let members: Vec<Member> = self.take().collect();
-            record.marks.push(Mark { job, token, nos: members.iter().map(|m| m.no).collect() });
-            next.push((members, permit));
+        self.leave = is_limited(&self.account).then(|| Instant::now() + LEAVE);
+        while !(permits.is_empty() || self.halted || self.waiting.as_slice().is_empty()) {
+            let calls = permits.iter().map(|_| self.take().collect::<Vec<Member>>());
+            let calls = calls.take_while(|members| !members.is_empty()).collect();
+            for members in self.fit(calls).await {
+                let Some(permit) = permits.pop() else { break };
+                record.marks.push(Mark { job, token, nos: members.iter().map(|m| m.no).collect() });
+                next.push((members, permit));
+            }
         }
         next
+    }
+
+    /// The calls without those who have had as many messages as the provider lets through.
+    async fn fit(&mut self, calls: Vec<Vec<Member>>) -> Vec<Vec<Member>> {
+        if !is_limited(&self.account) {
+            return calls;
+        }
+        let nos: Vec<i32> = calls.iter().flatten().map(|member| member.no).collect();
+        let fit = match self.context.recipients.fit(&self.account, &self.claimed, calls).await {
+            Ok(fit) => fit,
+            Err(error) => {
+                tracing::warn!(
+                    error = error.chain(),
+                    "cannot tell whom an account may send to: its job comes back"
+                );
+                self.rest.extend(nos);
+                (self.halted, self.delay) = (true, self.delay.max(CROWDED));
+                return Vec::new();
+            }
+        };
+        if let Some(wait) = fit.wait {
+            let spec = self.account.spec;
+            let labels = [spec.channel.as_str(), spec.provider];
+            let held_back = &self.context.shared.metrics.held_back;
+            held_back.with_label_values(&labels).inc_by(fit.held.len() as u64);
+            self.held.0.extend(fit.held);
+            self.held.1 = Some(self.held.1.map_or(wait, |first| first.min(wait)));
+        }
+        fit.calls
     }
 
     /// A call ready to go out.
@@ -277,7 +355,7 @@ impl Job {
             Call { message, slot, attempt, to }
         });
         let first = (attempt == 1).then_some(self.claimed.message.due_since);
-        let prepared = Prepared { nos, call, lane: self.claimed.lane, first };
+        let prepared = Prepared { nos, call, lane: self.claimed.lane, first, leave: self.leave };
         make(self.context.shared.clone(), self.account.clone(), prepared, permit)
     }
 
@@ -341,6 +419,12 @@ impl Job {
     fn release(&mut self) -> Release {
         let mut rest = std::mem::take(&mut self.rest);
         rest.extend(self.waiting.by_ref().map(|m| m.no));
+        let (held, wait) = std::mem::take(&mut self.held);
+        if rest.is_empty() {
+            self.delay = self.delay.max(wait.unwrap_or_default());
+        }
+        // Else they come back with the others, and are held back again.
+        rest.extend(held);
         rest.sort_unstable();
         Release {
             job: self.claimed.job,

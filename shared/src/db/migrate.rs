@@ -11,6 +11,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0005_engine_api", include_str!("../../migrations/0005_engine_api.sql")),
     ("0006_limits", include_str!("../../migrations/0006_limits.sql")),
     ("0007_admission", include_str!("../../migrations/0007_admission.sql")),
+    ("0008_recipient_limits", include_str!("../../migrations/0008_recipient_limits.sql")),
 ];
 
 /// The advisory lock that keeps two migrators apart: "herald" in ASCII.

@@ -23,6 +23,7 @@ pub mod migrate;
 pub mod pace;
 pub mod parked;
 pub mod plans;
+pub mod recipient_pace;
 pub mod recipients;
 pub mod reclaim;
 pub mod resolve;

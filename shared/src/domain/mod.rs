@@ -13,6 +13,7 @@ pub mod limits;
 pub mod outcome;
 pub mod pacing;
 pub mod pointer;
+pub mod recipients;
 pub mod settle;
 pub mod slots;
 pub mod status;
