@@ -2,15 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use herald_channels::{Deps, Driver, Spec};
 use herald_shared::db::{Pool, pace, worker};
 use herald_shared::domain::limits::Limits;
 use herald_shared::secrets::KeyRing;
-use tokio::sync::Semaphore;
+use tokio::sync::Notify;
 
+use crate::capacity::Capacity;
 use crate::health::Tally;
 use crate::limiter::Limiter;
 
@@ -26,7 +27,7 @@ pub(crate) struct Open {
     pub(crate) spec: &'static Spec,
     pub(crate) driver: Arc<dyn Driver>,
     /// Calls it may have at once in this worker.
-    pub(crate) capacity: Arc<Semaphore>,
+    pub(crate) capacity: Arc<Capacity>,
     /// When its calls may start.
     pub(crate) limiter: Arc<Limiter>,
     /// How its calls went since the fleet was last told.
@@ -44,6 +45,10 @@ pub(crate) struct Accounts {
     loading: tokio::sync::Mutex<()>,
     /// Accounts to be loaded again although they were loaded just now.
     stale: Mutex<HashSet<i64>>,
+    /// Every account's calls at once for as long as one is under way, whatever was loaded or forgotten meanwhile.
+    capacities: Mutex<HashMap<i64, Weak<Capacity>>>,
+    /// Told when a larger share of calls at once is wanted.
+    pub(crate) wanted: Arc<Notify>,
 }
 
 impl Accounts {
@@ -53,6 +58,8 @@ impl Accounts {
             open: Mutex::default(),
             loading: tokio::sync::Mutex::default(),
             stale: Mutex::default(),
+            capacities: Mutex::default(),
+            wanted: Arc::default(),
         }
     }
 
@@ -123,6 +130,17 @@ impl Accounts {
         self.open.lock().expect("nothing panics while it is held").remove(&id);
     }
 
+    fn capacity(&self, id: i64) -> Arc<Capacity> {
+        let mut capacities = self.capacities.lock().expect("nothing panics while it is held");
+        if let Some(known) = capacities.get(&id).and_then(Weak::upgrade) {
+            return known;
+        }
+        capacities.retain(|_, capacity| capacity.strong_count() > 0);
+        let fresh = Arc::new(Capacity::new(self.wanted.clone()));
+        capacities.insert(id, Arc::downgrade(&fresh));
+        fresh
+    }
+
     /// Opens an account; the same version keeps its connections and the calls it has going.
     fn build(
         &self,
@@ -161,7 +179,8 @@ impl Accounts {
         };
         let driver = provider.open(account, &self.deps).map_err(|problem| problem.detail)?;
         let calls = concurrency.unwrap_or(spec.concurrency);
-        let capacity = Arc::new(Semaphore::new(calls as usize));
+        let capacity = self.capacity(id);
+        capacity.limit(concurrency, calls);
         let limiter = Arc::new(Limiter::new(id, limits, calls));
         Ok(Open { id, version, spec, driver, capacity, limiter, tally: Arc::default(), down, loaded })
     }

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use herald_channels::{Call, Target};
 use herald_shared::db::claim::Member;
 use herald_shared::domain::{Class, Lane, Reason};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Shared;
 use crate::accounts::Open;
 use crate::gate::CallGate;
 use crate::outcome::{Ended, failed};
+use crate::permits::Permit;
 
 /// A call with what is measured about it.
 pub(crate) struct Prepared {
@@ -25,12 +25,6 @@ pub(crate) struct Prepared {
     pub(crate) first: Option<jiff::Timestamp>,
     /// Until when its recipients may be called.
     pub(crate) leave: Option<Instant>,
-}
-
-/// What a call needs to be made: one of the calls at once, and a place on the way to a slot.
-pub(crate) struct Permit {
-    pub(crate) call: OwnedSemaphorePermit,
-    pub(crate) place: OwnedSemaphorePermit,
 }
 
 /// Makes one call. The permit goes along until its outcome is recorded.

@@ -100,7 +100,8 @@ impl CallGate {
             // After a freeze, nothing is known of the last seconds' pauses before the next look.
             self.shared.watch.fresh().await;
             let slot = self.account.limiter.slot(self.lane, self.people, &self.shared.pace).await?;
-            if !self.shared.lease.is_alive() {
+            let lease = &self.shared.lease;
+            if !lease.is_alive() || !self.account.capacity.is_of(lease.incarnation()) {
                 return Ok(false);
             }
             if self.leave.is_some_and(|until| Instant::now() >= until) {

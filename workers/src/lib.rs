@@ -8,6 +8,7 @@
 mod accounts;
 mod batches;
 mod call;
+mod capacity;
 mod config;
 mod gate;
 mod health;
@@ -17,8 +18,10 @@ mod limiter;
 mod messages;
 mod metrics;
 mod outcome;
+mod permits;
 mod recipients;
 mod runner;
+mod shares;
 mod watch;
 
 use std::collections::HashSet;
@@ -146,6 +149,9 @@ impl Worker {
                 process.spawn("intake", intake::run(context.clone(), messages, guard.clone()));
             }
         }
+        let wanted = shared.accounts.wanted.clone();
+        let asks = shared.pace.synced.clone();
+        process.spawn("shares", shares::run(shared.clone(), asks, wanted, drained.clone()));
         process.spawn("watch", watch::run(shared.clone(), looks, drained.clone()));
         process.spawn("health", health::run(shared, reports, drained.clone()));
         process.spawn("lease", lease::run(lease, beats, drained));

@@ -17,18 +17,14 @@ use tracing::Instrument as _;
 use crate::LaneContext;
 use crate::accounts::Open;
 use crate::batches::Record;
-use crate::call::{Permit, Prepared, make, target};
+use crate::call::{Prepared, make, target};
+use crate::capacity::Wish;
 use crate::health::{OF_ONE, account_down, account_up, throttled};
 use crate::outcome::{Ended, Judged, judge};
+use crate::permits::{self, CROWDED, Permit};
 
-/// Longest wait for an account's capacity while holding only the pointer; then the job goes back.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a job waits that found no capacity.
-const CROWDED: Duration = Duration::from_millis(500);
-/// The same for the rest of a job whose account has no place just now.
+/// How long the rest of a job waits whose account has no place just now.
 const PACED: Duration = Duration::from_millis(100);
-/// Between two calls of a worker to an account that is out of use.
-const PROBE: Duration = Duration::from_secs(5);
 
 /// Carries one job as far as it goes. `false`: something was not recorded, so its pointer must not be acked.
 pub(crate) async fn run(context: &Arc<LaneContext>, pointer: Pointer) -> bool {
@@ -44,8 +40,8 @@ pub(crate) async fn run(context: &Arc<LaneContext>, pointer: Pointer) -> bool {
                 return true;
             }
         };
-    let permits = match capacity(context, &account, pointer).await {
-        Ok(permits) => permits,
+    let (permits, wish) = match permits::first(context, &account, pointer).await {
+        Ok(first) => first,
         Err(wait) => {
             put_back(context, pointer, wait).await;
             return true;
@@ -65,59 +61,12 @@ pub(crate) async fn run(context: &Arc<LaneContext>, pointer: Pointer) -> bool {
     // The accepting request's trace goes along: every line logged about this job, by drivers too, carries it.
     let traceparent = claimed.message.traceparent.as_deref().unwrap_or_default();
     let span = tracing::info_span!("job", id = pointer.job, plan = %claimed.plan.number(), traceparent);
-    Job::new(context.clone(), account, claimed, message).work(permits).instrument(span).await
+    Job::new(context.clone(), account, claimed, message, wish).work(permits).instrument(span).await
 }
 
 /// Whether the provider lets only so many messages through to one recipient.
 fn is_limited(account: &Open) -> bool {
     !account.spec.per_recipient.is_empty()
-}
-
-/// Permits for the first calls: at least one, as many as are free up to what the job can use.
-///
-/// # Errors
-/// How long the job is to wait: its account pauses, is out of use, or has no place soon.
-async fn capacity(
-    context: &LaneContext,
-    account: &Arc<Open>,
-    pointer: Pointer,
-) -> Result<Vec<Permit>, Duration> {
-    let waited = Instant::now();
-    if account.limiter.rests() {
-        return Err(Duration::ZERO);
-    }
-    if let Some(pause) = account.limiter.paused().filter(|pause| *pause > PATIENCE) {
-        return Err(pause);
-    }
-    let batch = account.most(account.spec.batch);
-    let mut calls = usize::try_from((pointer.units + batch - 1) / batch).unwrap_or(1);
-    if account.limiter.is_open() {
-        // One call tells whether it works again; what it cannot take goes back, for admission to choose another account.
-        if !account.limiter.may_probe(PROBE.min(context.shared.config.timings.probe)) {
-            return Err(Duration::ZERO);
-        }
-        calls = 1;
-    }
-    let first = async {
-        // The place first: whoever waits for one must not keep a more urgent call from being one of those at once.
-        let place = account.limiter.place(context.lane).await;
-        let call = account.capacity.clone().acquire_owned().await.expect("it is never closed");
-        Permit { call, place }
-    };
-    let first = tokio::time::timeout(PATIENCE, first).await;
-    let channel = account.spec.channel.as_str();
-    context.shared.metrics.rate_wait.with_label_values(&[channel]).observe(waited.elapsed().as_secs_f64());
-    let mut permits = vec![first.map_err(|_| CROWDED)?];
-    permits.extend(more(context, account, calls.saturating_sub(1)));
-    Ok(permits)
-}
-
-/// Permits free right now.
-fn more(context: &LaneContext, account: &Arc<Open>, most: usize) -> impl Iterator<Item = Permit> {
-    (0..most).map_while(|_| {
-        let place = account.limiter.try_place(context.lane)?;
-        Some(Permit { call: account.capacity.clone().try_acquire_owned().ok()?, place })
-    })
 }
 
 /// Gives an unclaimed job back. Without a wait its account is at fault: admission chooses again.
@@ -164,6 +113,10 @@ struct Job {
     held: (Vec<i32>, Option<Duration>),
     /// Until when those who are not may be called.
     leave: Option<Instant>,
+    /// Calls it would make if there were places.
+    wish: Wish,
+    /// It hears of places that become free.
+    listens: bool,
     /// No further calls: the claim was lost, the plan has ended, the account is at fault or throttled, the process stops.
     halted: bool,
 }
@@ -174,6 +127,7 @@ impl Job {
         account: Arc<Open>,
         mut claimed: Claimed,
         message: Result<Arc<Message>, String>,
+        wish: Wish,
     ) -> Self {
         let alone = claimed.members.len() == 1;
         let waiting = std::mem::take(&mut claimed.members).into_iter();
@@ -192,6 +146,8 @@ impl Job {
             drop_account: false,
             held: (Vec::new(), None),
             leave: None,
+            wish,
+            listens: true,
             halted: false,
         }
     }
@@ -208,14 +164,19 @@ impl Job {
         } else {
             self.begin(permits, &mut calls);
         }
-        while let Some(ended) = calls.join_next().await {
+        while let Some(ended) = self.news(&mut calls).await {
             let mut record = Record::default();
-            self.judge(ended, &mut record).await;
+            if let Some(ended) = ended {
+                self.judge(ended, &mut record).await;
+            }
             while let Some(ended) = calls.try_join_next() {
                 self.judge(ended, &mut record).await;
             }
             let next = self.next_calls(&mut record, calls.len()).await;
             if next.is_empty() {
+                if record.done.is_empty() {
+                    continue;
+                }
                 if calls.is_empty() && records.is_empty() && recorded {
                     record.release = Some(self.release());
                     return all(vec![self.context.batches.record(record).await]).await;
@@ -232,6 +193,20 @@ impl Job {
         }
         let release = Some(self.release());
         all(vec![self.context.batches.record(Record { release, ..Record::default() }).await]).await
+    }
+
+    /// Waits until a call has ended, or one more may begin: `Some(None)`. `None`: no call is under way.
+    async fn news(&mut self, calls: &mut JoinSet<Ended>) -> Option<Option<Result<Ended, JoinError>>> {
+        let capacity = self.account.capacity.clone();
+        // Once for each call that ends: what is free may be of no use, for want of a place on the way to a slot.
+        let listens = std::mem::take(&mut self.listens) && capacity.is_shared() && !calls.is_empty();
+        tokio::select! {
+            ended = calls.join_next() => {
+                self.listens = true;
+                ended.map(Some)
+            }
+            () = capacity.freed(), if listens => Some(None),
+        }
     }
 
     /// Starts the calls that the claim has marked.
@@ -263,6 +238,7 @@ impl Job {
         for ((members, permit), allowed) in next.into_iter().zip(allowed) {
             if allowed {
                 calls.spawn(self.call(members, permit).in_current_span());
+                self.listens = true;
             } else {
                 self.halted = true;
                 self.rest.extend(members.iter().map(|m| m.no));
@@ -283,16 +259,20 @@ impl Job {
         self.halted |= self.context.shared.stop.is_cancelled();
         self.heed_account();
         if self.halted || self.waiting.as_slice().is_empty() {
+            self.listens = false;
+            self.wish.set(0);
             return Vec::new();
         }
         let most = self.waiting.as_slice().len().div_ceil(self.claimed.batch);
         // What is not needed stays with the record: its calls are not recorded yet.
         let mut permits = Vec::with_capacity(record.permits.len().min(most));
-        while permits.len() < most && !record.permits.is_empty() {
+        let beyond = self.account.capacity.beyond();
+        while permits.len() < most && record.permits.len() > beyond {
             let Some(place) = self.account.limiter.try_place(self.context.lane) else { break };
             permits.extend(record.permits.pop().map(|call| Permit { call, place }));
         }
-        permits.extend(more(&self.context, &self.account, most - permits.len()));
+        permits.extend(permits::more(&self.context, &self.account, most - permits.len()));
+        self.wish.set(u32::try_from(most - permits.len()).unwrap_or(u32::MAX));
         if permits.is_empty() && running == 0 {
             // Every place is taken by other jobs: this one makes room for them in the broker's queue.
             (self.halted, self.delay) = (true, self.delay.max(PACED));

@@ -12,6 +12,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0006_limits", include_str!("../../migrations/0006_limits.sql")),
     ("0007_admission", include_str!("../../migrations/0007_admission.sql")),
     ("0008_recipient_limits", include_str!("../../migrations/0008_recipient_limits.sql")),
+    ("0009_fleet_limits", include_str!("../../migrations/0009_fleet_limits.sql")),
 ];
 
 /// The advisory lock that keeps two migrators apart: "herald" in ASCII.

@@ -29,6 +29,7 @@ pub mod reclaim;
 pub mod resolve;
 pub mod settings;
 pub mod settle;
+pub mod shares;
 pub mod sweep;
 pub mod tenants;
 pub mod tokens;

@@ -15,6 +15,7 @@ pub mod pacing;
 pub mod pointer;
 pub mod recipients;
 pub mod settle;
+pub mod shares;
 pub mod slots;
 pub mod status;
 pub mod template;

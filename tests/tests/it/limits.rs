@@ -165,3 +165,48 @@ async fn a_days_quota_is_a_count_and_the_next_account_takes_over() {
     assert_eq!(server.read(|r| r.accepted), 50);
     system.finish().await;
 }
+
+/// A slow provider: each call takes this long.
+const SLOW: Duration = Duration::from_millis(300);
+
+fn slow(server: &webhook::Handle) {
+    server.script(webhook::Behaviour::new(webhook::Action::StallAfterBody(SLOW)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_at_once_are_limited_for_the_fleet_and_used() {
+    let (mut system, tenant) = four_workers().await;
+    let server = receiver(&tenant, json!({"concurrency": 3})).await;
+    slow(&server);
+    let begun = Instant::now();
+    let plan = send(&tenant, &server, 60, "normal").await;
+    let reached = async |count: u64| {
+        let name = format!("{count} calls were made");
+        herald_tests::wait_until(&name, SOON, async || server.read(|r| r.requests) >= count).await;
+    };
+    reached(20).await;
+    system.workers[0].kill();
+    // What it held is free once its lease has ended; the others go on meanwhile.
+    tenant.until(&plan, "finished", SOON).await;
+    assert_eq!(server.read(|r| r.most_at_once), 3, "at once, of three allowed");
+    let lease = Duration::from_secs(8);
+    assert!(begun.elapsed() < SLOW * 60 / 3 * 2 + lease, "{:?} for 60 calls, three at once", begun.elapsed());
+    system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_urgent_call_gets_the_next_place_of_the_fleet() {
+    let (system, tenant) = four_workers().await;
+    let server = receiver(&tenant, json!({"concurrency": 2})).await;
+    slow(&server);
+    let bulk = send(&tenant, &server, 60, "bulk").await;
+    herald_tests::wait_until("bulk is under way", SOON, async || server.read(|r| r.requests) > 6).await;
+    let asked = Instant::now();
+    let urgent = send(&tenant, &server, 1, "urgent").await;
+    tenant.until(&urgent, "finished", SOON).await;
+    assert!(asked.elapsed() < SLOW * 2 + SECOND, "an urgent call took {:?}", asked.elapsed());
+    assert_ne!(tenant.plan(&bulk).await["status"], "finished", "bulk was still waiting");
+    tenant.until(&bulk, "finished", SOON).await;
+    assert_eq!(server.read(|r| r.most_at_once), 2);
+    system.finish().await;
+}
