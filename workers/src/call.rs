@@ -21,6 +21,8 @@ pub(crate) struct Prepared {
     pub(crate) call: Result<Call, String>,
     /// Its lane.
     pub(crate) lane: Lane,
+    /// Its plan.
+    pub(crate) plan: i64,
     /// Since when it was due, on the first attempt.
     pub(crate) first: Option<jiff::Timestamp>,
     /// Until when its recipients may be called.
@@ -35,7 +37,7 @@ pub(crate) async fn make(
     permit: Permit,
 ) -> Ended {
     let Permit { call: permit, place } = permit;
-    let Prepared { nos, call, lane, first, leave } = prepared;
+    let Prepared { nos, call, lane, plan, first, leave } = prepared;
     let call = match call {
         Ok(call) => call,
         Err(problem) => {
@@ -55,7 +57,7 @@ pub(crate) async fn make(
     let started = Instant::now();
     // Drivers keep their deadline themselves; this is the bound on a defect in one.
     let limit = spec.deadline + Duration::from_secs(5);
-    let gate = CallGate::new(shared.clone(), account.clone(), lane, nos.len(), leave, place);
+    let gate = CallGate::new(shared.clone(), account.clone(), (lane, plan, nos.len()), leave, place);
     let verdict = tokio::time::timeout(limit, account.driver.send(&call, &gate)).await;
     let took = gate.since_entered().unwrap_or_else(|| started.elapsed());
     let seconds = started.elapsed().as_secs_f64();

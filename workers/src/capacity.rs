@@ -120,10 +120,12 @@ impl Capacity {
         inner.used < inner.allowed
     }
 
-    /// Calls under way beyond the share: their places are another worker's when they end.
-    pub(crate) fn beyond(&self) -> usize {
+    /// Places that a job must not use again when its calls end: those beyond the share, which are another worker's, and those that
+    /// urgent calls wait for.
+    pub(crate) fn owed(&self, urgent: bool) -> usize {
         let inner = self.inner();
-        inner.used.saturating_sub(inner.allowed) as usize
+        let waiting = if urgent { 0 } else { inner.urgent };
+        (inner.used.saturating_sub(inner.allowed) + waiting) as usize
     }
 
     /// Notes that a job would make so many more calls.

@@ -21,7 +21,33 @@ const PROBE: Duration = Duration::from_secs(5);
 /// What a call needs to be made: one of the calls at once, and a place on the way to a slot.
 pub(crate) struct Permit {
     pub(crate) call: Place,
-    pub(crate) place: OwnedSemaphorePermit,
+    pub(crate) place: Places,
+}
+
+/// Places on the way to a slot of the account, and to one of its tenant where that has limits too.
+pub(crate) struct Places {
+    _account: OwnedSemaphorePermit,
+    _tenant: Option<OwnedSemaphorePermit>,
+}
+
+impl Places {
+    async fn wait(account: &Open, lane: Lane) -> Self {
+        let of_tenant = account.tenant();
+        let _tenant = match &of_tenant {
+            Some(limiter) => Some(limiter.place(lane).await),
+            None => None,
+        };
+        Places { _account: account.limiter.place(lane).await, _tenant }
+    }
+
+    /// Those that are free.
+    pub(crate) fn free(account: &Open, lane: Lane) -> Option<Self> {
+        let _tenant = match account.tenant() {
+            Some(limiter) => Some(limiter.try_place(lane)?),
+            None => None,
+        };
+        Some(Places { _account: account.limiter.try_place(lane)?, _tenant })
+    }
 }
 
 /// Permits for the first calls: at least one, as many as are free up to what the job can use; and its wish for more.
@@ -53,7 +79,7 @@ pub(crate) async fn first(
     let wish = account.capacity.wish(u32::try_from(calls - 1).unwrap_or(u32::MAX), false);
     let first = async {
         // The place first: whoever waits for one must not keep a more urgent call from being one of those at once.
-        let place = account.limiter.place(context.lane).await;
+        let place = Places::wait(account, context.lane).await;
         let call = account.capacity.take(urgent).await;
         Permit { call, place }
     };
@@ -69,7 +95,7 @@ pub(crate) async fn first(
 pub(crate) fn more(context: &LaneContext, account: &Arc<Open>, most: usize) -> impl Iterator<Item = Permit> {
     let urgent = context.lane == Lane::Urgent;
     (0..most).map_while(move |_| {
-        let place = account.limiter.try_place(context.lane)?;
+        let place = Places::free(account, context.lane)?;
         Some(Permit { call: account.capacity.try_take(urgent)?, place })
     })
 }

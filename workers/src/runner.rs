@@ -9,7 +9,7 @@ use herald_shared::db::settle::Release;
 use herald_shared::db::worker;
 use herald_shared::domain::pointer::Pointer;
 use herald_shared::domain::recipients::LEAVE;
-use herald_shared::domain::{Class, Verdict};
+use herald_shared::domain::{Class, Lane, Verdict};
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument as _;
@@ -21,7 +21,7 @@ use crate::call::{Prepared, make, target};
 use crate::capacity::Wish;
 use crate::health::{OF_ONE, account_down, account_up, throttled};
 use crate::outcome::{Ended, Judged, judge};
-use crate::permits::{self, CROWDED, Permit};
+use crate::permits::{self, CROWDED, Permit, Places};
 
 /// How long the rest of a job waits whose account has no place just now.
 const PACED: Duration = Duration::from_millis(100);
@@ -266,9 +266,9 @@ impl Job {
         let most = self.waiting.as_slice().len().div_ceil(self.claimed.batch);
         // What is not needed stays with the record: its calls are not recorded yet.
         let mut permits = Vec::with_capacity(record.permits.len().min(most));
-        let beyond = self.account.capacity.beyond();
-        while permits.len() < most && record.permits.len() > beyond {
-            let Some(place) = self.account.limiter.try_place(self.context.lane) else { break };
+        let owed = self.account.capacity.owed(self.context.lane == Lane::Urgent);
+        while permits.len() < most && record.permits.len() > owed {
+            let Some(place) = Places::free(&self.account, self.context.lane) else { break };
             permits.extend(record.permits.pop().map(|call| Permit { call, place }));
         }
         permits.extend(permits::more(&self.context, &self.account, most - permits.len()));
@@ -335,7 +335,8 @@ impl Job {
             Call { message, slot, attempt, to }
         });
         let first = (attempt == 1).then_some(self.claimed.message.due_since);
-        let prepared = Prepared { nos, call, lane: self.claimed.lane, first, leave: self.leave };
+        let (lane, plan) = (self.claimed.lane, self.claimed.plan.id);
+        let prepared = Prepared { nos, call, lane, plan, first, leave: self.leave };
         make(self.context.shared.clone(), self.account.clone(), prepared, permit)
     }
 

@@ -12,29 +12,29 @@ use serde_json::{Value, json};
 
 use crate::support::start;
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 /// A receiver that remembers every request, and an account for it with these limits.
-async fn receiver(tenant: &Tenant, limits: Value) -> webhook::Handle {
+pub(crate) async fn receiver(tenant: &Tenant, limits: Value) -> webhook::Handle {
     let (server, key) = server().await;
     tenant.account(hooks("hooks", 1, &key, limits)).await;
     server
 }
 
-async fn server() -> (webhook::Handle, webhook::Key) {
+pub(crate) async fn server() -> (webhook::Handle, webhook::Key) {
     let key = webhook::Key::random();
     let options = webhook::Options { keys: vec![key.clone()], keep: 10_000, ..webhook::Options::default() };
     (webhook::start(options).await.unwrap(), key)
 }
 
-fn hooks(name: &str, order: i32, key: &webhook::Key, limits: Value) -> Value {
+pub(crate) fn hooks(name: &str, order: i32, key: &webhook::Key, limits: Value) -> Value {
     json!({
         "name": name, "channel": "webhook", "provider": "webhook", "settings": {"timeout_ms": 5000},
         "secret": {"signing_key": key.text()}, "limits": limits, "order": order,
     })
 }
 
-async fn send(tenant: &Tenant, server: &webhook::Handle, count: usize, priority: &str) -> Plan {
+pub(crate) async fn send(tenant: &Tenant, server: &webhook::Handle, count: usize, priority: &str) -> Plan {
     let people: Vec<Value> = (0..count)
         .map(|n| json!({"key": format!("canary-{n}"), "url": server.url(&format!("/canary-{priority}/{n}"))}))
         .collect();
@@ -42,21 +42,21 @@ async fn send(tenant: &Tenant, server: &webhook::Handle, count: usize, priority:
     tenant.send(&body).await
 }
 
-fn times(server: &webhook::Handle) -> Vec<Instant> {
+pub(crate) fn times(server: &webhook::Handle) -> Vec<Instant> {
     let mut times: Vec<Instant> = server.read(|received| received.first.iter().map(|r| r.at).collect());
     times.sort();
     times
 }
 
 /// The most arrivals in any half-open second.
-fn most_in_a_second(times: &[Instant]) -> usize {
+pub(crate) fn most_in_a_second(times: &[Instant]) -> usize {
     (0..times.len())
         .map(|i| times[i..].iter().take_while(|at| **at < times[i] + SECOND).count())
         .max()
         .unwrap_or(0)
 }
 
-async fn four_workers() -> (System, Tenant) {
+pub(crate) async fn four_workers() -> (System, Tenant) {
     start(Options::default().workers(4).alone()).await
 }
 
@@ -163,50 +163,5 @@ async fn a_days_quota_is_a_count_and_the_next_account_takes_over() {
     tenant.account(hooks("second", 2, &key, json!({}))).await;
     tenant.until(&plan, "finished", SOON).await;
     assert_eq!(server.read(|r| r.accepted), 50);
-    system.finish().await;
-}
-
-/// A slow provider: each call takes this long.
-const SLOW: Duration = Duration::from_millis(300);
-
-fn slow(server: &webhook::Handle) {
-    server.script(webhook::Behaviour::new(webhook::Action::StallAfterBody(SLOW)));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn calls_at_once_are_limited_for_the_fleet_and_used() {
-    let (mut system, tenant) = four_workers().await;
-    let server = receiver(&tenant, json!({"concurrency": 3})).await;
-    slow(&server);
-    let begun = Instant::now();
-    let plan = send(&tenant, &server, 60, "normal").await;
-    let reached = async |count: u64| {
-        let name = format!("{count} calls were made");
-        herald_tests::wait_until(&name, SOON, async || server.read(|r| r.requests) >= count).await;
-    };
-    reached(20).await;
-    system.workers[0].kill();
-    // What it held is free once its lease has ended; the others go on meanwhile.
-    tenant.until(&plan, "finished", SOON).await;
-    assert_eq!(server.read(|r| r.most_at_once), 3, "at once, of three allowed");
-    let lease = Duration::from_secs(8);
-    assert!(begun.elapsed() < SLOW * 60 / 3 * 2 + lease, "{:?} for 60 calls, three at once", begun.elapsed());
-    system.finish().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_urgent_call_gets_the_next_place_of_the_fleet() {
-    let (system, tenant) = four_workers().await;
-    let server = receiver(&tenant, json!({"concurrency": 2})).await;
-    slow(&server);
-    let bulk = send(&tenant, &server, 60, "bulk").await;
-    herald_tests::wait_until("bulk is under way", SOON, async || server.read(|r| r.requests) > 6).await;
-    let asked = Instant::now();
-    let urgent = send(&tenant, &server, 1, "urgent").await;
-    tenant.until(&urgent, "finished", SOON).await;
-    assert!(asked.elapsed() < SLOW * 2 + SECOND, "an urgent call took {:?}", asked.elapsed());
-    assert_ne!(tenant.plan(&bulk).await["status"], "finished", "bulk was still waiting");
-    tenant.until(&bulk, "finished", SOON).await;
-    assert_eq!(server.read(|r| r.most_at_once), 2);
     system.finish().await;
 }

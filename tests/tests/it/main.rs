@@ -15,6 +15,7 @@ mod failure;
 mod keys;
 mod left_out;
 mod limits;
+mod limits_fleet;
 mod limits_recipients;
 mod outage;
 mod plans;
