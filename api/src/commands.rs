@@ -55,6 +55,48 @@ pub async fn create_tenant(common: &Common, name: &str, if_missing: bool) -> any
     Ok(json!({ "tenant": tenant.uid, "name": name, "key": key.text }))
 }
 
+/// Limits over all accounts of a tenant; those left out do not bind.
+#[derive(Debug, Default, clap::Args)]
+pub struct TenantLimits {
+    /// Calls in any sliding second.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub per_second: Option<u32>,
+    /// Calls in any sliding minute.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub per_minute: Option<u32>,
+    /// Calls in any sliding 24 hours.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
+    pub per_day: Option<u32>,
+    /// Count people instead of calls in `--per-minute` and `--per-day`.
+    #[arg(long)]
+    pub per_recipient: bool,
+}
+
+impl TenantLimits {
+    fn json(&self) -> Value {
+        let numbers =
+            [("per_second", self.per_second), ("per_minute", self.per_minute), ("per_day", self.per_day)];
+        let mut all: serde_json::Map<String, Value> =
+            numbers.into_iter().filter_map(|(name, n)| Some((name.to_owned(), n?.into()))).collect();
+        if self.per_recipient && !all.is_empty() {
+            all.insert("per".to_owned(), "recipient".into());
+        }
+        Value::Object(all)
+    }
+}
+
+/// Sets what a tenant may send over all its accounts; workers heed it within some seconds.
+///
+/// # Errors
+/// When there is no such tenant, or the database is not migrated.
+pub async fn limit_tenant(common: &Common, name: &str, limits: &TenantLimits) -> anyhow::Result<Value> {
+    let pool = connect(common)?;
+    let limits = limits.json();
+    let found = tenants::limit(&client(&pool).await?, name, &limits).await?;
+    let found = found.with_context(|| format!("there is no tenant {name}"))?;
+    Ok(json!({ "tenant": found.uid, "name": name, "limits": limits }))
+}
+
 /// Makes one more key for a tenant.
 ///
 /// # Errors

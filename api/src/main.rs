@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use herald_api::auth::Scope;
-use herald_api::commands;
+use herald_api::commands::{self, TenantLimits};
 use herald_api::config::Config;
 use herald_shared::telemetry;
 
@@ -41,6 +41,13 @@ enum Tenant {
         /// Make one more key if the tenant exists already.
         #[arg(long)]
         if_missing: bool,
+    },
+    /// Limit what a tenant sends over all its accounts, for the whole fleet; without options the limits are lifted.
+    Limit {
+        /// The tenant's name.
+        name: String,
+        #[command(flatten)]
+        limits: TenantLimits,
     },
 }
 
@@ -85,6 +92,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Migrate => commands::migrate(common).await?,
         Command::Tenant(Tenant::Create { name, if_missing }) => {
             commands::create_tenant(common, &name, if_missing).await?
+        }
+        Command::Tenant(Tenant::Limit { name, limits }) => {
+            commands::limit_tenant(common, &name, &limits).await?
         }
         Command::Key(Key::Create { name, tenant, scopes }) => {
             let scopes = if scopes.is_empty() { Scope::ALL.to_vec() } else { scopes };

@@ -14,10 +14,11 @@ use herald_shared::db::claim::{self, Claimed, Mark, Want};
 use herald_shared::db::settle::{self, Done, Release};
 use herald_shared::db::{self, ANSWER, Error, Pool};
 use herald_shared::reconnect::Delays;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::Shared;
+use crate::capacity::Place;
 
 /// Jobs, calls or outcomes in one statement.
 const SIZE: usize = 128;
@@ -34,7 +35,7 @@ pub(crate) struct Record {
     pub(crate) marks: Vec<Mark>,
     /// The calls' permits, given back after the commit: a kill leaves no more unknown outcomes than the account has
     /// permits, counting those that have ended and are not recorded yet.
-    pub(crate) permits: Vec<OwnedSemaphorePermit>,
+    pub(crate) permits: Vec<Place>,
 }
 
 /// A task for the process to own.

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use herald_channels::{Call, Target};
 use herald_shared::db::claim::Member;
 use herald_shared::domain::{Class, Lane, Reason};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Shared;
 use crate::accounts::Open;
 use crate::gate::CallGate;
 use crate::outcome::{Ended, failed};
+use crate::permits::Permit;
 
 /// A call with what is measured about it.
 pub(crate) struct Prepared {
@@ -21,14 +21,12 @@ pub(crate) struct Prepared {
     pub(crate) call: Result<Call, String>,
     /// Its lane.
     pub(crate) lane: Lane,
+    /// Its plan.
+    pub(crate) plan: i64,
     /// Since when it was due, on the first attempt.
     pub(crate) first: Option<jiff::Timestamp>,
-}
-
-/// What a call needs to be made: one of the calls at once, and a place on the way to a slot.
-pub(crate) struct Permit {
-    pub(crate) call: OwnedSemaphorePermit,
-    pub(crate) place: OwnedSemaphorePermit,
+    /// Until when its recipients may be called.
+    pub(crate) leave: Option<Instant>,
 }
 
 /// Makes one call. The permit goes along until its outcome is recorded.
@@ -39,7 +37,7 @@ pub(crate) async fn make(
     permit: Permit,
 ) -> Ended {
     let Permit { call: permit, place } = permit;
-    let Prepared { nos, call, lane, first } = prepared;
+    let Prepared { nos, call, lane, plan, first, leave } = prepared;
     let call = match call {
         Ok(call) => call,
         Err(problem) => {
@@ -59,7 +57,7 @@ pub(crate) async fn make(
     let started = Instant::now();
     // Drivers keep their deadline themselves; this is the bound on a defect in one.
     let limit = spec.deadline + Duration::from_secs(5);
-    let gate = CallGate::new(shared.clone(), account.clone(), lane, nos.len(), place);
+    let gate = CallGate::new(shared.clone(), account.clone(), (lane, plan, nos.len()), leave, place);
     let verdict = tokio::time::timeout(limit, account.driver.send(&call, &gate)).await;
     let took = gate.since_entered().unwrap_or_else(|| started.elapsed());
     let seconds = started.elapsed().as_secs_f64();

@@ -5,16 +5,22 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use herald_channels::Gate;
+use herald_shared::db::{self, worker};
 use herald_shared::domain::Lane;
 use herald_shared::domain::account_choice::WAITED_FOR;
-use tokio::sync::OwnedSemaphorePermit;
+use herald_shared::domain::slots::Slot;
+use tokio::time::timeout;
 
 use crate::Shared;
 use crate::accounts::Open;
-use crate::limiter::{CROWDED, DAY_USED, MINUTE_USED, Refused};
+use crate::limiter::{CROWDED, DAY_USED, Limiter, MINUTE_USED, Refused};
+use crate::permits::Places;
 
 /// Longest stay at the gate: connections are open meanwhile.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_millis(2500);
+
+/// How long after its mark a call may go out without a second look at its plan: a recall or pause holds within a second.
+const RECENT: Duration = Duration::from_millis(500);
 
 /// The gate of one call.
 pub(crate) struct CallGate {
@@ -22,12 +28,18 @@ pub(crate) struct CallGate {
     account: Arc<Open>,
     lane: Lane,
     people: usize,
+    plan: i64,
+    leave: Option<Instant>,
+    /// When it was marked, or is known to have been wanted still.
+    marked: Instant,
+    /// What the tenant may have over all its accounts.
+    tenant: Option<Arc<Limiter>>,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
     /// Given back once the slot is had.
-    place: Option<OwnedSemaphorePermit>,
+    place: Option<Places>,
     /// How long the call waits that was refused.
     wait: Duration,
     /// When it was entered.
@@ -35,15 +47,17 @@ struct Inner {
 }
 
 impl CallGate {
+    /// The gate of a call to `people` of a plan, with a place; `leave`: until when they may be called.
     pub(crate) fn new(
         shared: Arc<Shared>,
         account: Arc<Open>,
-        lane: Lane,
-        people: usize,
-        place: OwnedSemaphorePermit,
+        (lane, plan, people): (Lane, i64, usize),
+        leave: Option<Instant>,
+        place: Places,
     ) -> Self {
         let inner = Mutex::new(Inner { place: Some(place), wait: Duration::ZERO, entered: None });
-        CallGate { shared, account, lane, people, inner }
+        let tenant = account.tenant();
+        CallGate { shared, account, lane, people, plan, leave, marked: Instant::now(), tenant, inner }
     }
 
     /// How long the call is to wait that was refused.
@@ -61,13 +75,15 @@ impl CallGate {
         let wait = match refused {
             Refused::Later(wait) if wait < WAITED_FOR => wait,
             Refused::Later(_) => Duration::ZERO,
+            // It is claimed again as smaller calls.
+            Refused::TooLarge => CROWDED,
             Refused::MinuteUsed => {
                 self.account.limiter.pause(MINUTE_USED, false);
                 MINUTE_USED
             }
             // Admission finds another account, or knows how long to wait.
-            Refused::DayUsed => {
-                crate::health::rest(&self.shared, &self.account, DAY_USED).await;
+            Refused::DayUsed(whose) => {
+                crate::health::rest(&self.shared, &self.account, DAY_USED, whose).await;
                 Duration::ZERO
             }
         };
@@ -94,19 +110,56 @@ impl Gate for CallGate {
 
 impl CallGate {
     async fn pass(&self) -> Result<bool, Refused> {
+        let (mut of_account, mut of_tenant) = (None, None);
         loop {
             // After a freeze, nothing is known of the last seconds' pauses before the next look.
             self.shared.watch.fresh().await;
-            let slot = self.account.limiter.slot(self.lane, self.people, &self.shared.pace).await?;
-            if !self.shared.lease.is_alive() {
+            // A slot that is still good is kept while the other is waited for.
+            self.slot(Some(&self.account.limiter), &mut of_account).await?;
+            self.slot(self.tenant.as_ref(), &mut of_tenant).await?;
+            if !self.is_wanted().await {
                 return Ok(false);
             }
-            if slot.is_none_or(|slot| Instant::now() < slot.until) {
+            let lease = &self.shared.lease;
+            if !lease.is_alive() || !self.account.capacity.is_of(lease.incarnation()) {
+                return Ok(false);
+            }
+            if self.leave.is_some_and(|until| Instant::now() >= until) {
+                return Err(Refused::Later(CROWDED));
+            }
+            if is_good(of_account) && is_good(of_tenant) {
                 let mut inner = self.inner.lock().expect("nothing panics while it is held");
                 (inner.place, inner.entered) = (None, Some(Instant::now()));
                 return Ok(true);
             }
-            // The slot lapsed while this task waited for a processor.
+            // A slot lapsed while this task waited for the other, or for a processor.
         }
     }
+
+    async fn slot(&self, of: Option<&Arc<Limiter>>, slot: &mut Option<Slot>) -> Result<(), Refused> {
+        if let Some(limiter) = of
+            && (slot.is_none() || !is_good(*slot))
+        {
+            *slot = limiter.slot(self.lane, self.people, &self.shared.pace).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the call may still go: one that has waited asks once more, since its plan may have been recalled or paused.
+    async fn is_wanted(&self) -> bool {
+        if self.marked.elapsed() < RECENT {
+            return true;
+        }
+        let asked = async {
+            let client = self.shared.pace.unsynced.get().await?;
+            let answer = timeout(RECENT, worker::is_running(&client, self.plan)).await;
+            db::answered(client, answer)
+        };
+        asked.await.unwrap_or(false)
+    }
+}
+
+/// Whether a call may start under this slot; without one there is no such limit.
+fn is_good(slot: Option<Slot>) -> bool {
+    slot.is_none_or(|slot| Instant::now() < slot.until)
 }

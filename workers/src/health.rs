@@ -12,6 +12,7 @@ use herald_shared::domain::{Class, Failure, Verdict};
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Open;
+use crate::limiter::Whose;
 use crate::{LaneContext, Shared};
 
 /// Longest wait for an answer to a report.
@@ -196,11 +197,14 @@ pub(crate) async fn throttled(context: &LaneContext, account: &Open, failure: &F
 }
 
 /// A day's quota is used up: the fleet rests, so that admission gives the work to another account.
-pub(crate) async fn rest(shared: &Shared, account: &Open, pause: Duration) {
+pub(crate) async fn rest(shared: &Shared, account: &Open, pause: Duration, whose: Whose) {
     account.limiter.pause(pause, true);
-    tracing::warn!(account = account.id, "an account's quota of the day is used up: it rests");
-    let why = "the quota of the day (limits.per_day) is used up";
-    let write = async |client: &mut Client| health::pause(client, account.id, pause, why).await;
+    let words = match whose {
+        Whose::Account => "the quota of the day (limits.per_day) is used up",
+        Whose::Tenant => "the tenant's quota of the day is used up",
+    };
+    tracing::warn!(account = account.id, "an account rests: {words}");
+    let write = async |client: &mut Client| health::pause(client, account.id, pause, words).await;
     if let Err(error) = db::ask(&shared.pace.unsynced, ANSWER, write).await {
         tracing::warn!(error = error.chain(), "cannot tell the fleet that an account rests");
     }

@@ -8,6 +8,7 @@
 mod accounts;
 mod batches;
 mod call;
+mod capacity;
 mod config;
 mod gate;
 mod health;
@@ -17,7 +18,10 @@ mod limiter;
 mod messages;
 mod metrics;
 mod outcome;
+mod permits;
+mod recipients;
 mod runner;
+mod shares;
 mod watch;
 
 use std::collections::HashSet;
@@ -41,6 +45,7 @@ use lease::Lease;
 use limiter::Pools;
 use messages::Messages;
 use metrics::Metrics;
+use recipients::Recipients;
 use watch::Watch;
 
 /// What every lane of this worker shares.
@@ -65,6 +70,7 @@ pub(crate) struct LaneContext {
     pub(crate) lane: Lane,
     pub(crate) pool: Pool,
     pub(crate) batches: Batches,
+    pub(crate) recipients: Recipients,
 }
 
 /// A built worker, bound to its port, not yet running.
@@ -144,6 +150,9 @@ impl Worker {
                 process.spawn("intake", intake::run(context.clone(), messages, guard.clone()));
             }
         }
+        let wanted = shared.accounts.wanted.clone();
+        let asks = shared.pace.synced.clone();
+        process.spawn("shares", shares::run(shared.clone(), asks, wanted, drained.clone()));
         process.spawn("watch", watch::run(shared.clone(), looks, drained.clone()));
         process.spawn("health", health::run(shared, reports, drained.clone()));
         process.spawn("lease", lease::run(lease, beats, drained));
@@ -157,5 +166,7 @@ fn lane_context(process: &mut Process, shared: &Arc<Shared>, lane: Lane) -> Arc<
     for (name, task) in tasks {
         process.spawn(name, task);
     }
-    Arc::new(LaneContext { shared: shared.clone(), lane, pool, batches })
+    let (recipients, (name, task)) = Recipients::new(shared.pace.unsynced.clone(), lane);
+    process.spawn(name, task);
+    Arc::new(LaneContext { shared: shared.clone(), lane, pool, batches, recipients })
 }

@@ -28,6 +28,8 @@ pub(crate) const CROWDED: Duration = Duration::from_millis(200);
 /// How long an account waits when the units of a minute are used up; some come back each second. Longer than a job waits with
 /// nothing but its pointer, so that the next ones are not even claimed.
 pub(crate) const MINUTE_USED: Duration = Duration::from_millis(1200);
+/// How long calls are kept as small as what was left of a minute or day. When that is used up the account waits anyway.
+const FITS: Duration = Duration::from_secs(2);
 /// How long an account rests when the units of a day are used up; some come back every 24 minutes.
 pub(crate) const DAY_USED: Duration = Duration::from_secs(300);
 
@@ -36,10 +38,21 @@ pub(crate) const DAY_USED: Duration = Duration::from_secs(300);
 pub(crate) enum Refused {
     /// Worth another try after this long.
     Later(Duration),
+    /// The call is too large for what is left of the minute or day: a smaller one may go.
+    TooLarge,
     /// The minute's units are used up.
     MinuteUsed,
     /// The day's units are used up.
-    DayUsed,
+    DayUsed(Whose),
+}
+
+/// Whose limits a limiter keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// An account's.
+    Account,
+    /// A tenant's, over all its accounts.
+    Tenant,
 }
 
 /// The limits of one account, as this worker keeps them.
@@ -63,6 +76,8 @@ struct Local {
     rests: bool,
     open: bool,
     probed: Option<Instant>,
+    /// Units that were left for one call, and when.
+    fits: Option<(u32, Instant)>,
 }
 
 impl Limiter {
@@ -91,6 +106,16 @@ impl Limiter {
     /// The account's limits.
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Most people that a call may have just now.
+    pub(crate) fn most_in_a_call(&self) -> u32 {
+        let most = self.limits.most_in_a_call();
+        if most == u32::MAX {
+            return most;
+        }
+        let fits = self.condition.lock().expect("nothing panics while it is held").fits;
+        fits.filter(|(_, at)| at.elapsed() < FITS).map_or(most, |(units, _)| most.min(units))
     }
 
     /// A place on the way to a slot; waits for one.
@@ -241,8 +266,16 @@ impl Limiter {
                 self.changed.notify_waiters();
             }
             Answer::Paused(pause) => return Err(Refused::Later(pause)),
+            Answer::Fits(units) => {
+                let mut condition = self.condition.lock().expect("nothing panics while it is held");
+                condition.fits = Some((units, Instant::now()));
+                return Err(Refused::TooLarge);
+            }
             Answer::MinuteUsed => return Err(Refused::MinuteUsed),
-            Answer::DayUsed => return Err(Refused::DayUsed),
+            Answer::DayUsed => {
+                let whose = if self.account < 0 { Whose::Tenant } else { Whose::Account };
+                return Err(Refused::DayUsed(whose));
+            }
         }
         Ok(())
     }

@@ -19,6 +19,8 @@ pub(crate) struct Metrics {
     pub(crate) rate_wait: HistogramVec,
     /// Retries scheduled.
     pub(crate) retries: IntCounterVec,
+    /// Deliveries that wait because their recipient has had as many messages as the provider lets through.
+    pub(crate) held_back: IntCounterVec,
     /// Messages known to have gone out twice.
     pub(crate) duplicates: IntCounter,
     /// Undecodable broker messages.
@@ -32,6 +34,7 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// Registers everything, once per process.
     pub(crate) fn register(registry: &Registry) -> Self {
+        let (throttled, held_back) = limits(registry);
         Metrics {
             deliveries: counters(
                 registry,
@@ -69,6 +72,7 @@ impl Metrics {
                 "Retries scheduled, by error class.",
                 &["channel", "class"],
             ),
+            held_back,
             duplicates: counter(
                 registry,
                 "herald_duplicates_total",
@@ -85,14 +89,21 @@ impl Metrics {
                 "Accounts taken out of use after an account error.",
                 &["channel", "provider"],
             ),
-            throttled: counters(
-                registry,
-                "herald_throttled_total",
-                "Calls answered with a request to slow down.",
-                &["channel", "provider"],
-            ),
+            throttled,
         }
     }
+}
+
+/// What limits did.
+fn limits(registry: &Registry) -> (IntCounterVec, IntCounterVec) {
+    let labels = &["channel", "provider"];
+    let throttled = "Calls answered with a request to slow down.";
+    let held_back =
+        "Deliveries put back because their recipient has had all messages the provider lets through for now.";
+    (
+        counters(registry, "herald_throttled_total", throttled, labels),
+        counters(registry, "herald_recipients_held_back_total", held_back, labels),
+    )
 }
 
 fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> C {

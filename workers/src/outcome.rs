@@ -7,9 +7,9 @@ use herald_shared::db::claim::Claimed;
 use herald_shared::db::settle::{Done, LeftOut};
 use herald_shared::domain::settle::{Fate, fate, fate_of_exception, outcome_of, outcome_of_exception};
 use herald_shared::domain::{Class, Failure, Reason, Verdict};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Shared;
+use crate::capacity::Place;
 
 /// A finished call, before it is recorded.
 pub(crate) struct Ended {
@@ -18,7 +18,7 @@ pub(crate) struct Ended {
     /// What the driver said.
     pub(crate) verdict: Verdict,
     /// Its place among the account's calls, kept until the outcome is recorded.
-    pub(crate) permit: OwnedSemaphorePermit,
+    pub(crate) permit: Place,
     /// How long a call that was not let through is to wait.
     pub(crate) held_back: Duration,
 }

@@ -8,7 +8,8 @@ use herald_shared::db::claim::{Claimed, Mark, Member, Want};
 use herald_shared::db::settle::Release;
 use herald_shared::db::{self, ANSWER, Client, worker};
 use herald_shared::domain::pointer::Pointer;
-use herald_shared::domain::{Class, Verdict};
+use herald_shared::domain::recipients::LEAVE;
+use herald_shared::domain::{Class, Lane, Verdict};
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tracing::Instrument as _;
@@ -16,18 +17,14 @@ use tracing::Instrument as _;
 use crate::LaneContext;
 use crate::accounts::Open;
 use crate::batches::Record;
-use crate::call::{Permit, Prepared, make, target};
+use crate::call::{Prepared, make, target};
+use crate::capacity::Wish;
 use crate::health::{OF_ONE, account_down, account_up, throttled};
 use crate::outcome::{Ended, Judged, judge};
+use crate::permits::{self, CROWDED, Permit, Places};
 
-/// Longest wait for an account's capacity while holding only the pointer; then the job goes back.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a job waits that found no capacity.
-const CROWDED: Duration = Duration::from_millis(500);
-/// The same for the rest of a job whose account has no place just now.
+/// How long the rest of a job waits whose account has no place just now.
 const PACED: Duration = Duration::from_millis(100);
-/// Between two calls of a worker to an account that is out of use.
-const PROBE: Duration = Duration::from_secs(5);
 
 /// Carries one job as far as it goes. `false`: something was not recorded, so its pointer must not be acked.
 pub(crate) async fn run(context: &Arc<LaneContext>, pointer: Pointer) -> bool {
@@ -43,16 +40,18 @@ pub(crate) async fn run(context: &Arc<LaneContext>, pointer: Pointer) -> bool {
                 return true;
             }
         };
-    let permits = match capacity(context, &account, pointer).await {
-        Ok(permits) => permits,
+    let (permits, wish) = match permits::first(context, &account, pointer).await {
+        Ok(first) => first,
         Err(wait) => {
             put_back(context, pointer, wait).await;
             return true;
         }
     };
+    // Whom limits per recipient hold back must not be marked, and who that is the claim tells.
+    let calls = if is_limited(&account) { 0 } else { permits.len() };
     let want = Want {
         job: pointer.job,
-        calls: i32::try_from(permits.len()).unwrap_or(1),
+        calls: i32::try_from(calls).unwrap_or(1),
         batch: account.most(account.spec.batch),
         personal: account.most(account.spec.personal),
     };
@@ -62,54 +61,12 @@ pub(crate) async fn run(context: &Arc<LaneContext>, pointer: Pointer) -> bool {
     // The accepting request's trace goes along: every line logged about this job, by drivers too, carries it.
     let traceparent = claimed.message.traceparent.as_deref().unwrap_or_default();
     let span = tracing::info_span!("job", id = pointer.job, plan = %claimed.plan.number(), traceparent);
-    Job::new(context.clone(), account, claimed, message).work(permits).instrument(span).await
+    Job::new(context.clone(), account, claimed, message, wish).work(permits).instrument(span).await
 }
 
-/// Permits for the first calls: at least one, as many as are free up to what the job can use.
-///
-/// # Errors
-/// How long the job is to wait: its account pauses, is out of use, or has no place soon.
-async fn capacity(
-    context: &LaneContext,
-    account: &Arc<Open>,
-    pointer: Pointer,
-) -> Result<Vec<Permit>, Duration> {
-    let waited = Instant::now();
-    if account.limiter.rests() {
-        return Err(Duration::ZERO);
-    }
-    if let Some(pause) = account.limiter.paused().filter(|pause| *pause > PATIENCE) {
-        return Err(pause);
-    }
-    let batch = account.most(account.spec.batch);
-    let mut calls = usize::try_from((pointer.units + batch - 1) / batch).unwrap_or(1);
-    if account.limiter.is_open() {
-        // One call tells whether it works again; what it cannot take goes back, for admission to choose another account.
-        if !account.limiter.may_probe(PROBE.min(context.shared.config.timings.probe)) {
-            return Err(Duration::ZERO);
-        }
-        calls = 1;
-    }
-    let first = async {
-        // The place first: whoever waits for one must not keep a more urgent call from being one of those at once.
-        let place = account.limiter.place(context.lane).await;
-        let call = account.capacity.clone().acquire_owned().await.expect("it is never closed");
-        Permit { call, place }
-    };
-    let first = tokio::time::timeout(PATIENCE, first).await;
-    let channel = account.spec.channel.as_str();
-    context.shared.metrics.rate_wait.with_label_values(&[channel]).observe(waited.elapsed().as_secs_f64());
-    let mut permits = vec![first.map_err(|_| CROWDED)?];
-    permits.extend(more(context, account, calls.saturating_sub(1)));
-    Ok(permits)
-}
-
-/// Permits free right now.
-fn more(context: &LaneContext, account: &Arc<Open>, most: usize) -> impl Iterator<Item = Permit> {
-    (0..most).map_while(|_| {
-        let place = account.limiter.try_place(context.lane)?;
-        Some(Permit { call: account.capacity.clone().try_acquire_owned().ok()?, place })
-    })
+/// Whether the provider lets only so many messages through to one recipient.
+fn is_limited(account: &Open) -> bool {
+    !account.spec.per_recipient.is_empty()
 }
 
 /// Gives an unclaimed job back. Without a wait its account is at fault: admission chooses again.
@@ -152,6 +109,14 @@ struct Job {
     /// How long they wait.
     delay: Duration,
     drop_account: bool,
+    /// Members who have had as many messages as the provider lets through, and when the first of them may have one more.
+    held: (Vec<i32>, Option<Duration>),
+    /// Until when those who are not may be called.
+    leave: Option<Instant>,
+    /// Calls it would make if there were places.
+    wish: Wish,
+    /// It hears of places that become free.
+    listens: bool,
     /// No further calls: the claim was lost, the plan has ended, the account is at fault or throttled, the process stops.
     halted: bool,
 }
@@ -162,6 +127,7 @@ impl Job {
         account: Arc<Open>,
         mut claimed: Claimed,
         message: Result<Arc<Message>, String>,
+        wish: Wish,
     ) -> Self {
         let alone = claimed.members.len() == 1;
         let waiting = std::mem::take(&mut claimed.members).into_iter();
@@ -178,6 +144,10 @@ impl Job {
             rest,
             delay,
             drop_account: false,
+            held: (Vec::new(), None),
+            leave: None,
+            wish,
+            listens: true,
             halted: false,
         }
     }
@@ -187,6 +157,60 @@ impl Job {
         // Calls are tasks: they go on while the next ones are being marked.
         let mut calls = JoinSet::new();
         let (mut records, mut recorded) = (Vec::new(), true);
+        if is_limited(&self.account) {
+            let mut record = Record::default();
+            let next = self.divide(permits, &mut record).await;
+            recorded = self.mark(record, next, &mut calls).await;
+        } else {
+            self.begin(permits, &mut calls);
+        }
+        while let Some(ended) = self.news(&mut calls).await {
+            let mut record = Record::default();
+            if let Some(ended) = ended {
+                self.judge(ended, &mut record).await;
+            }
+            while let Some(ended) = calls.try_join_next() {
+                self.judge(ended, &mut record).await;
+            }
+            let next = self.next_calls(&mut record, calls.len()).await;
+            if next.is_empty() {
+                if record.done.is_empty() {
+                    continue;
+                }
+                if calls.is_empty() && records.is_empty() && recorded {
+                    record.release = Some(self.release());
+                    return all(vec![self.context.batches.record(record).await]).await;
+                }
+                records.push(self.context.batches.record(record).await);
+                continue;
+            }
+            // The outcomes of the ended calls and the marks of the next ones share a commit.
+            recorded &= self.mark(record, next, &mut calls).await;
+        }
+        // The claim ends when all its outcomes are known to be recorded: a job deleted before would leave an attempt open for ever.
+        if !(recorded && all(records).await) {
+            return false;
+        }
+        let release = Some(self.release());
+        all(vec![self.context.batches.record(Record { release, ..Record::default() }).await]).await
+    }
+
+    /// Waits until a call has ended, or one more may begin: `Some(None)`. `None`: no call is under way.
+    async fn news(&mut self, calls: &mut JoinSet<Ended>) -> Option<Option<Result<Ended, JoinError>>> {
+        let capacity = self.account.capacity.clone();
+        // Once for each call that ends: what is free may be of no use, for want of a place on the way to a slot.
+        let listens = std::mem::take(&mut self.listens) && capacity.is_shared() && !calls.is_empty();
+        tokio::select! {
+            ended = calls.join_next() => {
+                self.listens = true;
+                ended.map(Some)
+            }
+            () = capacity.freed(), if listens => Some(None),
+        }
+    }
+
+    /// Starts the calls that the claim has marked.
+    fn begin(&mut self, permits: Vec<Permit>, calls: &mut JoinSet<Ended>) {
         let mut marked = self.claimed.marked;
         for permit in permits {
             let members: Vec<Member> = self.take().take(marked).collect();
@@ -196,40 +220,31 @@ impl Job {
             marked -= members.len();
             calls.spawn(self.call(members, permit).in_current_span());
         }
-        while let Some(ended) = calls.join_next().await {
-            let mut record = Record::default();
-            self.judge(ended, &mut record).await;
-            while let Some(ended) = calls.try_join_next() {
-                self.judge(ended, &mut record).await;
-            }
-            let next = self.next_calls(&mut record, calls.len());
-            if next.is_empty() {
-                if calls.is_empty() && records.is_empty() && recorded {
-                    record.release = Some(self.release());
-                    return all(vec![self.context.batches.record(record).await]).await;
-                }
-                records.push(self.context.batches.record(record).await);
-                continue;
-            }
-            // The outcomes of the ended calls and the marks of the next ones share a commit.
-            let answer = self.context.batches.record(record).await.await;
-            recorded &= answer.is_ok();
-            let allowed = answer.unwrap_or_default().into_iter().chain(std::iter::repeat(false));
-            for ((members, permit), allowed) in next.into_iter().zip(allowed) {
-                if allowed {
-                    calls.spawn(self.call(members, permit).in_current_span());
-                } else {
-                    self.halted = true;
-                    self.rest.extend(members.iter().map(|m| m.no));
-                }
+    }
+
+    /// Records, and starts those calls whose marks were taken. `false`: not recorded.
+    async fn mark(
+        &mut self,
+        record: Record,
+        next: Vec<(Vec<Member>, Permit)>,
+        calls: &mut JoinSet<Ended>,
+    ) -> bool {
+        if next.is_empty() {
+            return true;
+        }
+        let answer = self.context.batches.record(record).await.await;
+        let recorded = answer.is_ok();
+        let allowed = answer.unwrap_or_default().into_iter().chain(std::iter::repeat(false));
+        for ((members, permit), allowed) in next.into_iter().zip(allowed) {
+            if allowed {
+                calls.spawn(self.call(members, permit).in_current_span());
+                self.listens = true;
+            } else {
+                self.halted = true;
+                self.rest.extend(members.iter().map(|m| m.no));
             }
         }
-        // The claim ends when all its outcomes are known to be recorded: a job deleted before would leave an attempt open for ever.
-        if !(recorded && all(records).await) {
-            return false;
-        }
-        let release = Some(self.release());
-        all(vec![self.context.batches.record(Record { release, ..Record::default() }).await]).await
+        recorded
     }
 
     /// The next call's members.
@@ -240,32 +255,75 @@ impl Job {
 
     /// The next calls, in the places of those that ended and whatever else is free now; their marks go into `record`.
     /// None when nobody waits, or nobody may be called any more.
-    fn next_calls(&mut self, record: &mut Record, running: usize) -> Vec<(Vec<Member>, Permit)> {
+    async fn next_calls(&mut self, record: &mut Record, running: usize) -> Vec<(Vec<Member>, Permit)> {
         self.halted |= self.context.shared.stop.is_cancelled();
         self.heed_account();
         if self.halted || self.waiting.as_slice().is_empty() {
+            self.listens = false;
+            self.wish.set(0);
             return Vec::new();
         }
         let most = self.waiting.as_slice().len().div_ceil(self.claimed.batch);
         // What is not needed stays with the record: its calls are not recorded yet.
         let mut permits = Vec::with_capacity(record.permits.len().min(most));
-        while permits.len() < most && !record.permits.is_empty() {
-            let Some(place) = self.account.limiter.try_place(self.context.lane) else { break };
+        let owed = self.account.capacity.owed(self.context.lane == Lane::Urgent);
+        while permits.len() < most && record.permits.len() > owed {
+            let Some(place) = Places::free(&self.account, self.context.lane) else { break };
             permits.extend(record.permits.pop().map(|call| Permit { call, place }));
         }
-        permits.extend(more(&self.context, &self.account, most - permits.len()));
+        permits.extend(permits::more(&self.context, &self.account, most - permits.len()));
+        self.wish.set(u32::try_from(most - permits.len()).unwrap_or(u32::MAX));
         if permits.is_empty() && running == 0 {
             // Every place is taken by other jobs: this one makes room for them in the broker's queue.
             (self.halted, self.delay) = (true, self.delay.max(PACED));
         }
+        self.divide(permits, record).await
+    }
+
+    /// Those who wait, divided into calls for these permits; their marks go into `record`.
+    async fn divide(&mut self, mut permits: Vec<Permit>, record: &mut Record) -> Vec<(Vec<Member>, Permit)> {
         let (job, token) = (self.claimed.job, self.claimed.token);
         let mut next = Vec::with_capacity(permits.len());
-        for permit in permits {
-            let members: Vec<Member> = self.take().collect();
-            record.marks.push(Mark { job, token, nos: members.iter().map(|m| m.no).collect() });
-            next.push((members, permit));
+        self.leave = is_limited(&self.account).then(|| Instant::now() + LEAVE);
+        while !(permits.is_empty() || self.halted || self.waiting.as_slice().is_empty()) {
+            let calls = permits.iter().map(|_| self.take().collect::<Vec<Member>>());
+            let calls = calls.take_while(|members| !members.is_empty()).collect();
+            for members in self.fit(calls).await {
+                let Some(permit) = permits.pop() else { break };
+                record.marks.push(Mark { job, token, nos: members.iter().map(|m| m.no).collect() });
+                next.push((members, permit));
+            }
         }
         next
+    }
+
+    /// The calls without those who have had as many messages as the provider lets through.
+    async fn fit(&mut self, calls: Vec<Vec<Member>>) -> Vec<Vec<Member>> {
+        if !is_limited(&self.account) {
+            return calls;
+        }
+        let nos: Vec<i32> = calls.iter().flatten().map(|member| member.no).collect();
+        let fit = match self.context.recipients.fit(&self.account, &self.claimed, calls).await {
+            Ok(fit) => fit,
+            Err(error) => {
+                tracing::warn!(
+                    error = error.chain(),
+                    "cannot tell whom an account may send to: its job comes back"
+                );
+                self.rest.extend(nos);
+                (self.halted, self.delay) = (true, self.delay.max(CROWDED));
+                return Vec::new();
+            }
+        };
+        if let Some(wait) = fit.wait {
+            let spec = self.account.spec;
+            let labels = [spec.channel.as_str(), spec.provider];
+            let held_back = &self.context.shared.metrics.held_back;
+            held_back.with_label_values(&labels).inc_by(fit.held.len() as u64);
+            self.held.0.extend(fit.held);
+            self.held.1 = Some(self.held.1.map_or(wait, |first| first.min(wait)));
+        }
+        fit.calls
     }
 
     /// A call ready to go out.
@@ -277,7 +335,8 @@ impl Job {
             Call { message, slot, attempt, to }
         });
         let first = (attempt == 1).then_some(self.claimed.message.due_since);
-        let prepared = Prepared { nos, call, lane: self.claimed.lane, first };
+        let (lane, plan) = (self.claimed.lane, self.claimed.plan.id);
+        let prepared = Prepared { nos, call, lane, plan, first, leave: self.leave };
         make(self.context.shared.clone(), self.account.clone(), prepared, permit)
     }
 
@@ -341,6 +400,12 @@ impl Job {
     fn release(&mut self) -> Release {
         let mut rest = std::mem::take(&mut self.rest);
         rest.extend(self.waiting.by_ref().map(|m| m.no));
+        let (held, wait) = std::mem::take(&mut self.held);
+        if rest.is_empty() {
+            self.delay = self.delay.max(wait.unwrap_or_default());
+        }
+        // Else they come back with the others, and are held back again.
+        rest.extend(held);
         rest.sort_unstable();
         Release {
             job: self.claimed.job,

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use herald_shared::db::health::{self, Condition};
-use herald_shared::db::{self, Error, Pool};
+use herald_shared::db::{self, Client, Error, Pool};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::Shared;
+use crate::accounts::Open;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(100);
@@ -56,19 +57,25 @@ async fn look(shared: &Shared, pool: &Pool) -> Result<(), Error> {
     let at = Instant::now();
     let open = shared.accounts.all();
     if !open.is_empty() {
-        let ids: Vec<i64> = open.iter().map(|account| account.id).collect();
         let client = pool.get().await?;
-        let answer = tokio::time::timeout(STALE, health::conditions(&client, &ids)).await;
-        let found = db::answered(client, answer)?;
-        let found: HashMap<i64, Condition> = found.into_iter().map(|c| (c.account, c)).collect();
-        for account in open {
-            let condition = found.get(&account.id);
-            account.limiter.set_open(condition.is_some_and(|c| c.open));
-            if let Some(condition) = condition {
-                account.limiter.pause(condition.paused, condition.rests);
-            }
-        }
+        let answer = tokio::time::timeout(STALE, look_at(&client, &open)).await;
+        db::answered(client, answer)?;
     }
     shared.watch.0.send_replace(Some(at));
+    Ok(())
+}
+
+/// Looks how these accounts are, and tells them.
+pub(crate) async fn look_at(client: &Client, accounts: &[Arc<Open>]) -> Result<(), Error> {
+    let ids: Vec<i64> = accounts.iter().map(|account| account.id).collect();
+    let found = health::conditions(client, &ids).await?;
+    let found: HashMap<i64, Condition> = found.into_iter().map(|c| (c.account, c)).collect();
+    for account in accounts {
+        let condition = found.get(&account.id);
+        account.limiter.set_open(condition.is_some_and(|c| c.open));
+        if let Some(condition) = condition {
+            account.limiter.pause(condition.paused, condition.rests);
+        }
+    }
     Ok(())
 }

@@ -11,6 +11,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0005_engine_api", include_str!("../../migrations/0005_engine_api.sql")),
     ("0006_limits", include_str!("../../migrations/0006_limits.sql")),
     ("0007_admission", include_str!("../../migrations/0007_admission.sql")),
+    ("0008_recipient_limits", include_str!("../../migrations/0008_recipient_limits.sql")),
+    ("0009_fleet_limits", include_str!("../../migrations/0009_fleet_limits.sql")),
     ("0010_first", include_str!("../../migrations/0010_first.sql")),
     ("0012_recovery", include_str!("../../migrations/0012_recovery.sql")),
     ("0013_sweep", include_str!("../../migrations/0013_sweep.sql")),

@@ -15,6 +15,8 @@ pub enum Answer {
     Given(Grant),
     /// The provider asked the whole fleet to wait this long.
     Paused(Duration),
+    /// Units are left, but fewer than a call wants: so many.
+    Fits(u32),
     /// The units of the last minute are used up.
     MinuteUsed,
     /// The units of the last day are used up.
@@ -57,6 +59,7 @@ pub async fn lease(
         1 => Answer::Paused(millis(4)),
         2 => Answer::DayUsed,
         3 => Answer::MinuteUsed,
+        4 => Answer::Fits(u32::try_from(row.get::<_, i32>(5)).unwrap_or(1)),
         _ => Answer::Given(Grant {
             calls: u32::try_from(row.get::<_, i32>(0)).unwrap_or(0),
             starts: millis(1),

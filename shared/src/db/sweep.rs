@@ -189,7 +189,11 @@ pub async fn tidy(client: &impl GenericClient) -> Result<u64, Error> {
     let keys = client.prepare_cached(include_str!("sql/sweep/old_keys.sql")).await?;
     let runs = client.prepare_cached(include_str!("sql/sweep/old_runs.sql")).await?;
     let jobs = client.prepare_cached(include_str!("sql/sweep/finished_jobs.sql")).await?;
+    let paces = client.prepare_cached(include_str!("sql/recipient_pace/tidy.sql")).await?;
+    let shares = client.prepare_cached(include_str!("sql/shares/tidy.sql")).await?;
     Ok(client.execute(&keys, &[]).await?
+        + client.execute(&shares, &[]).await?
+        + client.execute(&paces, &[]).await?
         + client.execute(&runs, &[]).await?
         + client.execute(&jobs, &[]).await?)
 }

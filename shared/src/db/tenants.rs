@@ -31,3 +31,16 @@ pub async fn by_name(client: &impl GenericClient, name: &str) -> Result<Option<T
     let row = client.query_opt(include_str!("sql/tenants/by_name.sql"), &[&name]).await?;
     Ok(row.map(|row| Tenant { id: row.get("id"), uid: row.get("uid") }))
 }
+
+/// Sets a tenant's limits over all its accounts; `None` when there is no such tenant.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn limit(
+    client: &impl GenericClient,
+    name: &str,
+    limits: &serde_json::Value,
+) -> Result<Option<Tenant>, Error> {
+    let row = client.query_opt(include_str!("sql/tenants/limit.sql"), &[&name, limits]).await?;
+    Ok(row.map(|row| Tenant { id: row.get("id"), uid: row.get("uid") }))
+}

@@ -24,6 +24,8 @@ pub struct AccountRow {
     pub secret: Option<Vec<u8>>,
     /// Limits.
     pub limits: Value,
+    /// Limits of its tenant, over all accounts.
+    pub tenant_limits: Value,
     /// Counts changes.
     pub version: i32,
     /// Out of use.
@@ -47,7 +49,17 @@ pub async fn account(client: &impl GenericClient, id: i64) -> Result<Option<Acco
         limits: row.get(6),
         version: row.get(7),
         down: row.get(8),
+        tenant_limits: row.get(9),
     }))
+}
+
+/// Whether a plan's calls may go out: it runs and has not expired.
+///
+/// # Errors
+/// [`Error`] of the database; nothing may be sent then.
+pub async fn is_running(client: &impl GenericClient, plan: i64) -> Result<bool, Error> {
+    let statement = client.prepare_cached(include_str!("sql/worker/is_running.sql")).await?;
+    Ok(client.query_opt(&statement, &[&plan]).await?.is_some_and(|row| row.get(0)))
 }
 
 /// Puts back a published job this worker has no room for. Harmless when somebody else has it meanwhile.

@@ -12,29 +12,29 @@ use serde_json::{Value, json};
 
 use crate::support::start;
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 /// A receiver that remembers every request, and an account for it with these limits.
-async fn receiver(tenant: &Tenant, limits: Value) -> webhook::Handle {
+pub(crate) async fn receiver(tenant: &Tenant, limits: Value) -> webhook::Handle {
     let (server, key) = server().await;
     tenant.account(hooks("hooks", 1, &key, limits)).await;
     server
 }
 
-async fn server() -> (webhook::Handle, webhook::Key) {
+pub(crate) async fn server() -> (webhook::Handle, webhook::Key) {
     let key = webhook::Key::random();
     let options = webhook::Options { keys: vec![key.clone()], keep: 10_000, ..webhook::Options::default() };
     (webhook::start(options).await.unwrap(), key)
 }
 
-fn hooks(name: &str, order: i32, key: &webhook::Key, limits: Value) -> Value {
+pub(crate) fn hooks(name: &str, order: i32, key: &webhook::Key, limits: Value) -> Value {
     json!({
         "name": name, "channel": "webhook", "provider": "webhook", "settings": {"timeout_ms": 5000},
         "secret": {"signing_key": key.text()}, "limits": limits, "order": order,
     })
 }
 
-async fn send(tenant: &Tenant, server: &webhook::Handle, count: usize, priority: &str) -> Plan {
+pub(crate) async fn send(tenant: &Tenant, server: &webhook::Handle, count: usize, priority: &str) -> Plan {
     let people: Vec<Value> = (0..count)
         .map(|n| json!({"key": format!("canary-{n}"), "url": server.url(&format!("/canary-{priority}/{n}"))}))
         .collect();
@@ -42,21 +42,21 @@ async fn send(tenant: &Tenant, server: &webhook::Handle, count: usize, priority:
     tenant.send(&body).await
 }
 
-fn times(server: &webhook::Handle) -> Vec<Instant> {
+pub(crate) fn times(server: &webhook::Handle) -> Vec<Instant> {
     let mut times: Vec<Instant> = server.read(|received| received.first.iter().map(|r| r.at).collect());
     times.sort();
     times
 }
 
 /// The most arrivals in any half-open second.
-fn most_in_a_second(times: &[Instant]) -> usize {
+pub(crate) fn most_in_a_second(times: &[Instant]) -> usize {
     (0..times.len())
         .map(|i| times[i..].iter().take_while(|at| **at < times[i] + SECOND).count())
         .max()
         .unwrap_or(0)
 }
 
-async fn four_workers() -> (System, Tenant) {
+pub(crate) async fn four_workers() -> (System, Tenant) {
     start(Options::default().workers(4).alone()).await
 }
 

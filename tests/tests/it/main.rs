@@ -17,6 +17,8 @@ mod first;
 mod keys;
 mod left_out;
 mod limits;
+mod limits_fleet;
+mod limits_recipients;
 mod outage;
 mod plans;
 mod recovery;

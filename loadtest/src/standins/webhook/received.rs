@@ -29,6 +29,10 @@ pub struct Received {
     pub last_at: Option<Instant>,
     /// Requests refused as wrong, with what was wrong; the first 1000.
     pub violations: Vec<String>,
+    /// Valid requests not answered yet.
+    pub at_once: u32,
+    /// The most of them there were.
+    pub most_at_once: u32,
     /// Scripted behaviours that acted.
     pub scripted: u64,
     /// Connections to the server.
@@ -88,7 +92,13 @@ impl Received {
     pub(super) fn reset(&mut self) {
         let mut connections = self.connections;
         connections.reset();
-        *self = Self { connections, ..Self::new(self.keep) };
+        let at_once = self.at_once;
+        *self = Self { connections, at_once, ..Self::new(self.keep) };
+    }
+
+    pub(super) fn begin(&mut self) {
+        self.at_once += 1;
+        self.most_at_once = self.most_at_once.max(self.at_once);
     }
 
     pub(super) fn violated(&mut self, status: u16, what: &str) {

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::listener::Peer;
-use super::received::{Arrival, Request};
+use super::received::{Arrival, Received, Request};
 use super::script::Action;
 use super::{Shared, signature};
 
@@ -52,6 +52,7 @@ pub(super) async fn answer(
     };
     let arrival = Arrival { path: head.uri.path(), id, body: &body, at };
     shared.record(&arrival, &head.headers);
+    let _busy = Busy::new(&shared);
     match shared.take(arrival.path, false) {
         Some(Action::Answer { status, retry_after }) => shared.say(&arrival, status, retry_after),
         Some(Action::StallAfterBody(silence)) => {
@@ -67,6 +68,22 @@ pub(super) async fn answer(
             cut(&peer)
         }
         Some(Action::StallBeforeBody(_) | Action::DropBeforeBody) | None => shared.say(&arrival, 200, None),
+    }
+}
+
+/// Counts a request among those at once, until it is answered or its connection has ended.
+struct Busy<'a>(&'a Shared);
+
+impl<'a> Busy<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        shared.received.update(Received::begin);
+        Busy(shared)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.received.update(|received| received.at_once -= 1);
     }
 }
 

@@ -25,13 +25,13 @@ WITH held AS MATERIALIZED (
                              FROM generate_series(0, 60) AS i ORDER BY i) END AS in_day
       FROM known k
 ), room AS MATERIALIZED (
-    SELECT p.*, ($5::integer - (SELECT sum(n) FROM unnest(p.in_minute) AS n)) / $7::integer AS minute_room,
-           ($6::integer - (SELECT sum(n) FROM unnest(p.in_day) AS n)) / $7::integer AS day_room,
+    SELECT p.*, $5::integer - (SELECT sum(n) FROM unnest(p.in_minute) AS n) AS minute_left,
+           $6::integer - (SELECT sum(n) FROM unnest(p.in_day) AS n) AS day_left,
            $3::double precision IS NOT NULL AND p.from_at >= p.now + $4::double precision * interval '1 ms' AS ahead
       FROM placed p
 ), given AS MATERIALIZED (
     SELECT r.*, CASE WHEN r.ahead OR r.paused_until > r.now THEN 0
-                     ELSE greatest(0, least($2::integer, r.minute_room, r.day_room)) END AS calls
+                     ELSE greatest(0, least($2::integer, r.minute_left / $7::integer, r.day_left / $7::integer)) END AS calls
       FROM room r
 ), taken AS (
     UPDATE account_pace p
@@ -47,6 +47,7 @@ WITH held AS MATERIALIZED (
 )
 SELECT calls::integer, (extract(epoch FROM from_at - now) * 1000)::double precision AS starts_ms,
        coalesce(extract(epoch FROM step) * 1000, 0)::double precision AS step_ms,
-       CASE WHEN paused_until > now THEN 1 WHEN day_room < 1 THEN 2 WHEN minute_room < 1 THEN 3 ELSE 0 END AS why,
-       least(extract(epoch FROM greatest(paused_until, now) - now) * 1000, 1e9)::double precision AS paused_ms
+       CASE WHEN paused_until > now THEN 1 WHEN day_left < 1 THEN 2 WHEN minute_left < 1 THEN 3 WHEN least(day_left, minute_left) < $7 THEN 4 ELSE 0 END AS why,
+       least(extract(epoch FROM greatest(paused_until, now) - now) * 1000, 1e9)::double precision AS paused_ms,
+       least(day_left, minute_left)::integer AS units_left
   FROM given
