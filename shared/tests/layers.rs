@@ -16,7 +16,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("telemetry", &["config"]),
     ("db", &["domain", "secrets"]),
     ("amqp", &["domain", "reconnect"]),
-    ("ops", &["db"]),
+    ("serve", &[]),
+    ("ops", &["db", "serve"]),
 ];
 
 fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {
