@@ -65,8 +65,6 @@ END $$;
 CREATE OR REPLACE FUNCTION tally_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     c record;
-    several boolean;
-    first boolean;
     -- As an array: joined to plan, the transition table could end up on the inside of a nested loop over all plans.
     touched bigint[];
 BEGIN
@@ -77,8 +75,8 @@ BEGIN
         RETURN NULL;
     END IF;
     IF c.lo = c.hi AND c.total = c.open + c.suppressed THEN
-        SELECT cardinality(p.slots) > 1, p.first_tiers <> 0 INTO several, first FROM plan p WHERE p.id = c.lo;
-        IF several THEN
+        touched := ARRAY[c.lo];
+        IF (SELECT cardinality(p.slots) > 1 FROM plan p WHERE p.id = c.lo) THEN
             PERFORM tally_recipients(array_agg(n.plan_id), array_agg(n.no), array_agg(n.status), array_agg(1)) FROM new_rows n;
         END IF;
         UPDATE plan p
@@ -88,16 +86,14 @@ BEGIN
          WHERE p.id = c.lo;
     ELSE
         touched := ARRAY(SELECT DISTINCT plan_id FROM new_rows);
-        SELECT coalesce(bool_or(cardinality(p.slots) > 1), false), coalesce(bool_or(p.first_tiers <> 0), false) INTO several, first
-          FROM plan p WHERE p.id = ANY(touched);
-        IF several THEN
+        IF EXISTS (SELECT FROM plan p WHERE p.id = ANY(touched) AND cardinality(p.slots) > 1) THEN
             PERFORM tally_recipients(array_agg(n.plan_id), array_agg(n.no), array_agg(n.status), array_agg(1))
                FROM new_rows n WHERE (SELECT cardinality(p.slots) > 1 FROM plan p WHERE p.id = n.plan_id) HAVING count(*) > 0;
         END IF;
         PERFORM tally_plans(array_agg(g.plan_id), array_agg(g.status), array_agg(g.n))
            FROM (SELECT plan_id, status, count(*)::integer AS n FROM new_rows GROUP BY plan_id, status) AS g;
     END IF;
-    IF first AND c.suppressed > 0 THEN
+    IF c.suppressed > 0 AND EXISTS (SELECT FROM plan p WHERE p.id = ANY(touched) AND p.first_tiers <> 0) THEN
         PERFORM open_next_channels(array_agg(n.plan_id), array_agg(n.slot), array_agg(n.no)) FROM new_rows n WHERE n.status = 7;
     END IF;
     RETURN NULL;
@@ -107,8 +103,6 @@ END $$;
 CREATE OR REPLACE FUNCTION tally_updated() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     c record;
-    several boolean;
-    first boolean;
     touched bigint[];
 BEGIN
     SELECT min(plan_id) AS lo, max(plan_id) AS hi, count(*)::integer AS total, min(status) AS status, max(status) AS last INTO c FROM new_rows;
@@ -129,9 +123,7 @@ BEGIN
         RETURN NULL;
     END IF;
     touched := ARRAY(SELECT DISTINCT plan_id FROM new_rows);
-    SELECT coalesce(bool_or(cardinality(p.slots) > 1), false), coalesce(bool_or(p.first_tiers <> 0), false) INTO several, first
-      FROM plan p WHERE p.id = ANY(touched);
-    IF several THEN
+    IF EXISTS (SELECT FROM plan p WHERE p.id = ANY(touched) AND cardinality(p.slots) > 1) THEN
         PERFORM tally_recipients(array_agg(g.plan_id), array_agg(g.no), array_agg(g.status), array_agg(g.n))
            FROM (SELECT plan_id, no, status, 1 AS n FROM new_rows
                  UNION ALL SELECT plan_id, no, status, -1 FROM old_rows) AS g
@@ -143,7 +135,7 @@ BEGIN
                      UNION ALL SELECT plan_id, status, -1 FROM old_rows) AS both_rows
               GROUP BY plan_id, status HAVING sum(n) <> 0) AS g
      HAVING count(*) > 0;
-    IF first THEN
+    IF c.last >= 5 AND EXISTS (SELECT FROM plan p WHERE p.id = ANY(touched) AND p.first_tiers <> 0) THEN
         PERFORM open_next_channels(array_agg(n.plan_id), array_agg(n.slot), array_agg(n.no))
            FROM new_rows n WHERE n.status IN (5, 7) HAVING count(*) > 0;
     END IF;

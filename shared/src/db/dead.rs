@@ -119,7 +119,7 @@ pub async fn page(
 pub async fn redrive(db: &Transaction<'_>, letters: &BTreeMap<(i64, Slot), Vec<i32>>) -> Result<i64, Error> {
     let mut plans: Vec<i64> = letters.keys().map(|(plan, _)| *plan).collect();
     plans.dedup();
-    hold(db, letters).await?;
+    // Its rows stay locked: of two who redrive channels of the same person, the second sees what the first opened.
     let able = reopen(db, &plans).await?;
     let mut redriven = 0;
     for (&(plan, slot), nos) in letters.iter().filter(|((plan, _), _)| able.contains(plan)) {
@@ -129,15 +129,6 @@ pub async fn redrive(db: &Transaction<'_>, letters: &BTreeMap<(i64, Slot), Vec<i
     let close = db.prepare_cached(include_str!("sql/dead/close.sql")).await?;
     db.execute(&close, &[&able]).await?;
     Ok(redriven)
-}
-
-/// Holds the recipients of plans that use one channel after the other.
-async fn hold(db: &Transaction<'_>, letters: &BTreeMap<(i64, Slot), Vec<i32>>) -> Result<(), Error> {
-    let statement = db.prepare_cached(include_str!("sql/resolve/hold.sql")).await?;
-    let (plans, nos): (Vec<i64>, Vec<i32>) =
-        letters.iter().flat_map(|(&(plan, _), nos)| nos.iter().map(move |&no| (plan, no))).unzip();
-    db.execute(&statement, &[&plans, &nos]).await?;
-    Ok(())
 }
 
 fn read_plan(row: &Row) -> Result<DeadPlan, Error> {
