@@ -62,7 +62,7 @@ pub struct TenantLimits {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub per_second: Option<u32>,
     /// Calls in any sliding minute.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub per_minute: Option<u32>,
     /// Calls in any sliding 24 hours.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]

@@ -232,6 +232,11 @@ impl Open {
         i32::try_from(wanted.min(self.limiter.most_in_a_call()).min(of_tenant)).unwrap_or(i32::MAX).max(1)
     }
 
+    /// Whether the provider lets only so many messages through to one recipient.
+    pub(crate) fn limits_recipients(&self) -> bool {
+        !self.spec.per_recipient.is_empty()
+    }
+
     /// Notes that a call went through; `true` the first time after it was down.
     pub(crate) fn works(&self) -> bool {
         self.down.load(Ordering::Relaxed) && self.down.swap(false, Ordering::Relaxed)

@@ -13,6 +13,7 @@ mod config;
 mod gate;
 mod health;
 mod intake;
+mod job;
 mod lease;
 mod limiter;
 mod messages;

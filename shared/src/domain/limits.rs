@@ -13,7 +13,7 @@ pub struct Limits {
     pub per_minute: Option<u32>,
     /// Units over any sliding day.
     pub per_day: Option<u32>,
-    /// Calls at once, of one worker.
+    /// Calls at once, of the whole fleet.
     pub concurrency: Option<u32>,
     /// What a unit is.
     pub per: Per,
