@@ -5,6 +5,7 @@
 
 pub mod consumer;
 pub mod publisher;
+mod silent;
 pub mod topology;
 pub mod waker;
 
@@ -35,6 +36,9 @@ pub enum Error {
     /// The broker refused to take responsibility (queue full or failing).
     #[error("the broker refused a message for \"{0}\"")]
     Refused(String),
+    /// A queue that did not answer is left alone until it does.
+    #[error("the queue \"{0}\" does not answer")]
+    Silent(String),
     /// Nothing came back in time.
     #[error("the broker did not answer within its deadline")]
     Deadline,

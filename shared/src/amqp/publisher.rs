@@ -8,6 +8,7 @@ use lapin::{BasicProperties, Channel as AmqpChannel, Confirmation, Connection};
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::silent::{Asked, Silences};
 use super::{DEADLINE, Error, Topology, connect, deadline};
 use crate::domain::pointer::{Envelope, Pointer};
 use crate::reconnect::Delays;
@@ -18,6 +19,7 @@ pub struct Publisher {
     topology: Topology,
     link: watch::Receiver<Option<Arc<Link>>>,
     sender: Arc<watch::Sender<Option<Arc<Link>>>>,
+    silences: Arc<Silences>,
 }
 
 /// One living connection.
@@ -49,7 +51,7 @@ impl Publisher {
     #[must_use]
     pub fn new(topology: Topology) -> Self {
         let (sender, link) = watch::channel(None);
-        Publisher { topology, link, sender: Arc::new(sender) }
+        Publisher { topology, link, sender: Arc::new(sender), silences: Arc::default() }
     }
 
     /// Keeps the connection up until `stop`.
@@ -88,6 +90,10 @@ impl Publisher {
     /// [`Error`]: the jobs count as lost pointers and come back by their visibility time.
     pub async fn publish(&self, queue: &str, pointers: Vec<Pointer>) -> Result<(), Error> {
         let link = self.link.borrow().clone().ok_or(Error::Away)?;
+        if self.silences.is_silent(queue) {
+            // Waiting for its confirm would end the connection for all.
+            return Err(Error::Silent(queue.to_owned()));
+        }
         self.declare_once(&link, queue).await?;
         let body = Envelope::new(pointers).encode();
         let properties =
@@ -97,7 +103,10 @@ impl Publisher {
             link.publish.basic_publish("".into(), queue.into(), options, &body, properties).await?.await
         };
         match deadline(confirm).await {
-            Ok(Confirmation::Ack(None)) => Ok(()),
+            Ok(Confirmation::Ack(None)) => {
+                self.silences.answered(queue, Asked::Send);
+                Ok(())
+            }
             Ok(Confirmation::Ack(Some(_))) => {
                 link.declared.lock().await.remove(queue);
                 Err(Error::Unroutable(queue.to_owned()))
@@ -106,17 +115,39 @@ impl Publisher {
             Err(error) => {
                 // A confirm given up on would be kept by the library for ever: start over with a new connection.
                 link.broken.cancel();
+                if matches!(error, Error::Deadline) {
+                    self.silences.unanswered(queue, Asked::Send);
+                }
                 Err(error)
             }
         }
     }
 
-    /// Looks how much is in a queue; declares it where it is missing.
+    /// Looks how much is in a queue; declares it where it is missing or broken.
     ///
     /// # Errors
     /// [`Error`] of the broker.
     pub async fn depth(&self, queue: &str) -> Result<Depth, Error> {
         let link = self.link.borrow().clone().ok_or(Error::Away)?;
+        if self.silences.take_broken(queue) {
+            tracing::warn!(%queue, "a queue does not answer while others do: it is made anew");
+            let channel = deadline(link.connection.create_channel()).await?;
+            self.topology.remove(&channel, queue).await?;
+            link.declared.lock().await.remove(queue);
+            self.declare_once(&link, queue).await?;
+            return Ok(Depth::Lost);
+        }
+        let depth = self.look(&link, queue).await;
+        match &depth {
+            Ok(_) => self.silences.answered(queue, Asked::Look),
+            // The broker may have ended the connection over it: the next look is on a new one.
+            Err(Error::Deadline) => self.silences.unanswered(queue, Asked::Look),
+            Err(_) => {}
+        }
+        depth
+    }
+
+    async fn look(&self, link: &Link, queue: &str) -> Result<Depth, Error> {
         let mut slot = link.look.lock().await;
         let channel = match slot.take().filter(|channel| channel.status().connected()) {
             Some(channel) => channel,
@@ -130,7 +161,7 @@ impl Publisher {
             None => {
                 drop(slot);
                 link.declared.lock().await.remove(queue);
-                self.declare_once(&link, queue).await?;
+                self.declare_once(link, queue).await?;
                 Ok(Depth::Lost)
             }
         }

@@ -1,11 +1,16 @@
 //! The topology, all of it: job queues per channel and lane, and one wake queue. Everything uses the default exchange.
 
+use std::time::Duration;
+
 use lapin::Channel as AmqpChannel;
-use lapin::options::QueueDeclareOptions;
+use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
 
 use super::{Error, deadline};
 use crate::domain::{Channel, Lane};
+
+/// Longest wait for the removal of a queue that does not answer.
+const REMOVED: Duration = Duration::from_secs(30);
 
 /// Names and arguments of the queues of one installation.
 #[derive(Debug, Clone)]
@@ -79,6 +84,18 @@ impl Topology {
             Err(Error::Broker(error)) if is_not_found(&error) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+impl Topology {
+    /// Removes a queue with whatever is in it. The broker tries for some seconds to ask the queue itself.
+    ///
+    /// # Errors
+    /// [`Error`] of the broker.
+    pub async fn remove(&self, channel: &AmqpChannel, queue: &str) -> Result<(), Error> {
+        let removed = channel.queue_delete(queue.into(), QueueDeleteOptions::default());
+        tokio::time::timeout(REMOVED, removed).await.map_err(|_| Error::Deadline)??;
+        Ok(())
     }
 }
 
