@@ -13,7 +13,6 @@ use crate::low::Low;
 
 /// How far behind the oldest due job seen the next count looks for more.
 const NEAR: Duration = Duration::from_secs(2);
-const FAR: Duration = Duration::from_secs(60);
 
 /// Statements that mark expired plans in one sweep: a hundred thousand singles may have the same last second.
 const EXPIRE_ROUNDS: u32 = 20;
@@ -49,7 +48,7 @@ async fn once(shared: &Shared, lows: &mut HashMap<Lane, Low>, tidy: bool) -> Res
         sweep::tidy(&client).await?;
     }
     for &lane in Lane::ALL {
-        let low = lows.entry(lane).or_insert_with(|| Low::new(NEAR, FAR));
+        let low = lows.entry(lane).or_insert_with(|| Low::new(NEAR, NEAR));
         let due = admit::due(&client, lane, low.back()).await?;
         low.saw(due.oldest_seconds);
         shared.metrics.jobs_due.with_label_values(&[lane.as_str()]).set(due.jobs);
