@@ -79,8 +79,8 @@ impl Dispatcher {
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         let topology = Topology::new(&config.common.queue_prefix);
         let publisher = Publisher::new(topology.clone());
-        let urgent = db::connect(&config.common.database_url, PoolSize(4), Hot::Yes)?;
-        let others = db::connect(&config.common.database_url, PoolSize(7), Hot::Yes)?;
+        let urgent = db::connect(&config.common.database_url, PoolSize(4), Hot::Walks)?;
+        let others = db::connect(&config.common.database_url, PoolSize(7), Hot::Walks)?;
         let listener = TcpListener::bind(config.listen).await?;
         let broker = publisher.clone();
         let ops = Ops::new().database(others.clone()).check(

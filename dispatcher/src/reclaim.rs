@@ -13,7 +13,7 @@ use crate::low::Low;
 /// Between two looks for claimed jobs past their backstop: the last resort, for what no run that ended explains.
 const OVERDUE_EVERY: Duration = Duration::from_secs(5);
 /// How far behind the oldest seen the next look goes.
-const NEAR: Duration = Duration::from_secs(10);
+const NEAR: Duration = Duration::from_secs(1);
 
 /// Watches workers until `stop`.
 pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow::Result<()> {

@@ -13,7 +13,6 @@ use crate::low::Low;
 
 /// How far behind the oldest due job seen the next count looks for more.
 const NEAR: Duration = Duration::from_secs(2);
-const FAR: Duration = Duration::from_secs(60);
 
 /// Statements that mark expired plans in one sweep: a hundred thousand singles may have the same last second.
 const EXPIRE_ROUNDS: u32 = 20;
@@ -49,7 +48,7 @@ async fn once(shared: &Shared, lows: &mut HashMap<Lane, Low>, tidy: bool) -> Res
         db::ask(pool, ANSWER, async |client| sweep::tidy(client).await).await?;
     }
     for &lane in Lane::ALL {
-        let low = lows.entry(lane).or_insert_with(|| Low::new(NEAR, FAR));
+        let low = lows.entry(lane).or_insert_with(|| Low::new(NEAR, NEAR));
         let back = low.back();
         let due = db::ask(pool, ANSWER, async |client| admit::due(client, lane, back).await).await?;
         low.saw(due.oldest_seconds);

@@ -22,10 +22,13 @@ pub enum Hot {
     /// statement prepared while its tables are empty or not analysed keeps a plan that reads whole plans per
     /// batch (3.5-7.7 instead of 70-100 thousand deliveries a second in the prototype).
     Yes,
-    /// The same, and planned once per connection instead of for each call: where every statement is a look-up by full key, so
+    /// The same, and no bitmaps: a statement that walks an index in its order stops at the first row, where a bitmap would hold all
+    /// entries, the dead ones too (20 s for one list of flows while a transaction was left open).
+    Walks,
+    /// The same as `Yes`, and planned once per connection instead of for each call: where every statement is a look-up by full key, so
     /// that there is one plan. Planning the claim anew cost 0.75 ms each time, more than running it.
     Keyed,
-    /// The same, and commits are not waited for: paces, beats, whatever a crash of the database may take along.
+    /// The same as `Keyed`, and commits are not waited for: paces, beats, whatever a crash of the database may take along.
     Unsynced,
     /// Lists, filters, administration: the planner decides.
     No,
@@ -74,6 +77,9 @@ pub fn connect(url: &str, size: PoolSize, hot: Hot) -> anyhow::Result<Pool> {
         .push_str(" -c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=5s");
     if hot != Hot::No {
         options.push_str(" -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off");
+    }
+    if hot == Hot::Walks {
+        options.push_str(" -c enable_bitmapscan=off");
     }
     if hot == Hot::Unsynced {
         options.push_str(" -c synchronous_commit=off");
