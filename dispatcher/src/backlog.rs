@@ -15,6 +15,9 @@ const PAGE: usize = 512;
 /// Tenants and plans looked at in a round of a backlog; the others have the next.
 const TENANTS: i32 = 128;
 const FLOWS: i32 = 256;
+/// Between two lists that begin at the very first plan of each tenant; longer where that takes more than a part in so many of the time.
+const FIRST: Duration = Duration::from_secs(1);
+const PART: u32 = 50;
 /// How long a list of flows is used at most: a new plan waits no longer to be seen.
 const FRESH: Duration = Duration::from_millis(200);
 
@@ -30,6 +33,12 @@ pub(crate) struct Backlog {
     /// Where the next list of flows begins: after this tenant, and after this plan of a tenant with many.
     after_tenant: i64,
     after_plan: HashMap<i64, i64>,
+    /// The tenants of the last list.
+    tenants: Vec<i64>,
+    /// The oldest plan each tenant was last seen to have, and when lists may begin at their very first again: what a transaction
+    /// left open keeps of older ones in the index makes that long (107 ms on average after a minute of singles).
+    oldest: HashMap<i64, i64>,
+    first_at: Instant,
 }
 
 /// A list of flows with waiting jobs.
@@ -61,6 +70,9 @@ impl Backlog {
             paged: Instant::now(),
             after_tenant: 0,
             after_plan: HashMap::new(),
+            tenants: Vec::new(),
+            oldest: HashMap::new(),
+            first_at: Instant::now(),
         }
     }
 
@@ -77,6 +89,7 @@ impl Backlog {
     /// Jobs that are due, of running plans; of each flow in the order they became due.
     pub(crate) async fn read(&mut self, client: &Client) -> Result<Vec<Waiting>, Error> {
         let mut lapsed = Vec::new();
+        let mut tenants = None;
         if self.paged.elapsed() >= FRESH || self.flows.is_none() {
             let page = admit::page(client, self.queue, self.due.back(), PAGE as i64, false).await?;
             self.due.saw(page.first().map_or(0.0, |found| found.age));
@@ -86,6 +99,7 @@ impl Backlog {
                 return Ok(running(&page));
             }
             lapsed = self.find_lapsed(client).await?;
+            tenants = Some(self.find_tenants(client).await?);
         }
         if let Some(flows) = self.flows.as_mut().filter(|flows| !flows.dry) {
             let jobs = flows.jobs(client, self.queue).await?;
@@ -93,32 +107,49 @@ impl Backlog {
                 return Ok(jobs);
             }
         }
+        self.tenants = tenants.unwrap_or_else(|| std::mem::take(&mut self.tenants));
         let mut flows = self.find(client).await?;
         lapsed.extend(flows.jobs(client, self.queue).await?);
         self.flows = Some(flows);
         Ok(lapsed)
     }
 
-    /// The flows of a backlog, a part of them when there are very many.
-    async fn find(&mut self, client: &Client) -> Result<Flows, Error> {
+    /// Tenants of a backlog, a part of them when there are very many.
+    async fn find_tenants(&mut self, client: &Client) -> Result<Vec<i64>, Error> {
         let tenants = admit::tenants(client, self.queue, self.after_tenant, TENANTS).await?;
         let all = tenants.len() < TENANTS as usize;
         self.after_tenant = if all { 0 } else { tenants.last().copied().unwrap_or(0) };
-        let each = (FLOWS / i32::try_from(tenants.len()).unwrap_or(FLOWS).max(1)).max(4);
-        let from: Vec<(i64, i64)> = tenants
-            .iter()
-            .map(|tenant| (*tenant, self.after_plan.get(tenant).copied().unwrap_or(0)))
-            .collect();
+        Ok(tenants)
+    }
+
+    /// Their flows, a part of them when there are very many.
+    async fn find(&mut self, client: &Client) -> Result<Flows, Error> {
+        let asked = Instant::now();
+        let from_first = asked >= self.first_at;
+        let each = (FLOWS / i32::try_from(self.tenants.len()).unwrap_or(FLOWS).max(1)).max(4);
+        let start = |tenant: &i64| match (self.after_plan.get(tenant), self.oldest.get(tenant)) {
+            (Some(after), _) => *after,
+            (None, Some(oldest)) if !from_first => oldest - 1,
+            _ => 0,
+        };
+        let from: Vec<(i64, i64)> = self.tenants.iter().map(|tenant| (*tenant, start(tenant))).collect();
         let plans = admit::plans(client, self.queue, &from, each).await?;
+        if from_first {
+            self.first_at = Instant::now() + FIRST.max(asked.elapsed() * PART);
+            self.oldest.clear();
+        }
         let mut counts: HashMap<i64, (i32, i64)> = HashMap::new();
         for &(tenant, plan, _) in &plans {
             let (count, last) = counts.entry(tenant).or_default();
+            if *count == 0 && !self.after_plan.contains_key(&tenant) {
+                self.oldest.insert(tenant, plan);
+            }
             (*count, *last) = (*count + 1, plan);
         }
-        for tenant in tenants {
-            match counts.get(&tenant) {
-                Some(&(count, last)) if count >= each => drop(self.after_plan.insert(tenant, last)),
-                _ => drop(self.after_plan.remove(&tenant)),
+        for tenant in &self.tenants {
+            match counts.get(tenant) {
+                Some(&(count, last)) if count >= each => drop(self.after_plan.insert(*tenant, last)),
+                _ => drop(self.after_plan.remove(tenant)),
             }
         }
         let running = plans.into_iter().filter(|(.., runs)| *runs).map(|(tenant, plan, _)| (tenant, plan));
