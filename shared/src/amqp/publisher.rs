@@ -13,6 +13,9 @@ use super::{DEADLINE, Error, Topology, connect, deadline};
 use crate::domain::pointer::{Envelope, Pointer};
 use crate::reconnect::Delays;
 
+/// So many messages: a queue may refuse more. It does at 100,000.
+const FULL: u32 = 50_000;
+
 /// A confirmed publisher that reconnects by itself. Cheap to clone; [`Publisher::run`] must be running.
 #[derive(Clone)]
 pub struct Publisher {
@@ -111,7 +114,10 @@ impl Publisher {
                 link.declared.lock().await.remove(queue);
                 Err(Error::Unroutable(queue.to_owned()))
             }
-            Ok(_) => Err(Error::Refused(queue.to_owned())),
+            Ok(_) => {
+                self.silences.unanswered(queue, Asked::Send);
+                Err(Error::Refused(queue.to_owned()))
+            }
             Err(error) => {
                 // A confirm given up on would be kept by the library for ever: start over with a new connection.
                 link.broken.cancel();
@@ -139,7 +145,13 @@ impl Publisher {
         }
         let depth = self.look(&link, queue).await;
         match &depth {
-            Ok(_) => self.silences.answered(queue, Asked::Look),
+            Ok(depth) => {
+                self.silences.answered(queue, Asked::Look);
+                if matches!(depth, Depth::Ready { messages: FULL.., .. }) {
+                    // That is why it takes no more: it is well.
+                    self.silences.answered(queue, Asked::Send);
+                }
+            }
             // The broker may have ended the connection over it: the next look is on a new one.
             Err(Error::Deadline) => self.silences.unanswered(queue, Asked::Look),
             Err(_) => {}

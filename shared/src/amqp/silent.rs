@@ -1,7 +1,7 @@
 //! Queues that do not answer while others do.
 //!
 //! A RabbitMQ node that is killed while it makes a quorum queue can leave it half made: whoever declares it, looks at it or sends to it
-//! then waits for ever, also after the next start. It is asked again and again, published to no more, and when others answered
+//! then waits for ever, also after the next start; or it refuses every message. It is asked again and again, published to no more, and when others answered
 //! in between each time, it is made anew: what a queue holds can be lost.
 
 use std::collections::HashMap;
@@ -54,7 +54,7 @@ impl Silences {
         });
     }
 
-    /// A queue has not answered.
+    /// A queue has not answered, or refused.
     pub(super) fn unanswered(&self, queue: &str, asked: Asked) {
         self.with(|state| {
             let answers = state.answers;

@@ -24,6 +24,10 @@ const FAULTS_PROFILE: [(&str, &str); 6] = [
     ("HERALD_API_ADDR", "127.0.0.1:0"),
 ];
 
+/// How long after its connections to the database fell silent a process may still wait for one of them, twice the longest wait for an
+/// answer: longer than it may take to stop.
+const SILENCE_FELT: Duration = Duration::from_secs(70);
+
 /// What a process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
@@ -156,6 +160,9 @@ impl Fleet {
         let ended = tokio::time::timeout(DRAIN, ended).await;
         match ended {
             Ok(status) if status.success() => {}
+            Ok(status) if self.members[index].database.was_silenced_within(SILENCE_FELT) => {
+                eprintln!("{} ended with {status}: its connections had fallen silent", process.name);
+            }
             Ok(status) => self.problem(format!("{} ended with {status} after SIGTERM", process.name)),
             Err(_) => self.problem(format!("{} still runs {DRAIN:?} after SIGTERM", process.name)),
         }

@@ -1,7 +1,8 @@
 //! A network that can be cut, stalled and slowed: one listener between a process and a server.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -31,6 +32,7 @@ pub(crate) struct Proxy {
     mode: watch::Sender<Mode>,
     /// Connections of earlier counts are silent for ever.
     silenced: watch::Sender<u64>,
+    last_silence: Mutex<Option<Instant>>,
 }
 
 impl Proxy {
@@ -48,7 +50,7 @@ impl Proxy {
                 tokio::spawn(carry(client, server, line));
             }
         });
-        Proxy { addr, mode, silenced }
+        Proxy { addr, mode, silenced, last_silence: Mutex::default() }
     }
 
     /// Where the process is to connect.
@@ -65,6 +67,12 @@ impl Proxy {
     /// acknowledges every packet. New ones are as they should be.
     pub(crate) fn silence(&self) {
         self.silenced.send_modify(|count| *count += 1);
+        *self.last_silence.lock().unwrap() = Some(Instant::now());
+    }
+
+    /// Whether connections fell silent so lately.
+    pub(crate) fn was_silenced_within(&self, time: Duration) -> bool {
+        self.last_silence.lock().unwrap().is_some_and(|at| at.elapsed() < time)
     }
 }
 
