@@ -7,10 +7,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use herald_shared::batch::{Batcher, batcher};
 use herald_shared::db::claim::{self, Claimed, Mark, Want};
+use herald_shared::db::replan::Replan;
 use herald_shared::db::settle::{self, Done, Release};
 use herald_shared::db::{self, ANSWER, Error, Pool};
 use herald_shared::reconnect::Delays;
@@ -50,7 +51,8 @@ pub(crate) struct Batches {
 impl Batches {
     /// The batchers and the tasks that must run for them.
     pub(crate) fn new(pool: Pool, shared: Arc<Shared>) -> (Self, Vec<Task>) {
-        let parts = Arc::new(Parts { pool, shared, uncertain: AtomicBool::new(false) });
+        let parts =
+            Arc::new(Parts { pool, shared, uncertain: AtomicBool::new(false), replan: Replan::default() });
         let (a, b) = (parts.clone(), parts);
         let (claims, claiming) = batcher(1, SIZE, move |wants| a.clone().claim(wants));
         // One at a time: a second statement would wait for the same plan rows, and a job's release must not overtake its outcomes.
@@ -76,6 +78,7 @@ struct Parts {
     shared: Arc<Shared>,
     /// The answer to a claim was lost: this run may hold jobs it does not know of.
     uncertain: AtomicBool,
+    replan: Replan,
 }
 
 impl Parts {
@@ -85,7 +88,13 @@ impl Parts {
             lease.alive().await;
             let client = self.pool.get().await?;
             let again = self.uncertain.load(Ordering::Acquire);
-            let claim = claim::claim(&client, lease.incarnation(), BACKSTOP, &wants, again);
+            let claim = async {
+                let begun = Instant::now();
+                let claimed = claim::claim(&client, lease.incarnation(), BACKSTOP, &wants, again).await?;
+                let members = claimed.iter().map(|job| job.members.len()).sum();
+                self.replan.judge(&client, begun.elapsed(), members).await;
+                Ok(claimed)
+            };
             let answer = timeout(ANSWER, claim).await;
             db::answered(client, answer)
         };
@@ -120,7 +129,12 @@ impl Parts {
         let attempt = || async {
             let mut client = self.pool.get().await?;
             let run = self.shared.lease.incarnation();
-            let settle = settle::settle_and_mark(&mut client, &done, &releases, run, &marks);
+            let settle = async {
+                let begun = Instant::now();
+                let settled = settle::settle_and_mark(&mut client, &done, &releases, run, &marks).await?;
+                self.replan.judge(&client, begun.elapsed(), done.len() + releases.len() + marks.len()).await;
+                Ok(settled)
+            };
             let answer = timeout(ANSWER, settle).await;
             db::answered(client, answer)
         };

@@ -27,6 +27,7 @@ pub mod plans;
 pub mod recipient_pace;
 pub mod recipients;
 pub mod reclaim;
+pub mod replan;
 pub mod resolve;
 pub mod settings;
 pub mod settle;

@@ -1,11 +1,14 @@
 //! The schema against the code: one state graph, one set of codes, statements that fit.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use herald_shared::db::replan::Replan;
+use herald_shared::db::{Hot, PoolSize};
 use herald_shared::domain::outcome::Outcome;
 use herald_shared::domain::{Channel, DeliveryStatus, FirstTiers, Lane, OnUnknown, PlanStatus, Slot};
 use herald_tests::{Database, Servers};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 async fn migrated() -> (Database, Client) {
     let database = Database::create(Servers::shared().await).await;
@@ -111,6 +114,43 @@ async fn every_statement_can_be_prepared_on_the_migrated_schema() {
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+    database.remove().await;
+}
+
+/// Workers keep one plan per connection, and the first may be made while hardly anything waits. It must not outlive that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_planned_on_a_nearly_empty_queue_is_planned_anew_when_it_gets_slow() {
+    let (database, _) = migrated().await;
+    database.rows("ALTER TABLE job SET (autovacuum_enabled = false)", &[]).await;
+    let jobs = |from: i32, to: i32| {
+        format!(
+            "INSERT INTO job (id, kind, plan_id, tenant_id, slot, lane, units, lo, hi, due_at)
+             SELECT -n, 1, n, 1, 18, 1, 1, 1, 1, now() FROM generate_series({from}, {to}) AS n"
+        )
+    };
+    database.rows(&jobs(1, 3), &[]).await;
+    database.rows("ANALYZE job", &[]).await;
+    let pool = herald_shared::db::connect(&database.url, PoolSize(1), Hot::Keyed).unwrap();
+    let client = pool.get().await.unwrap();
+    let claim = include_str!("../../../shared/src/db/sql/claim/claim.sql");
+    client.batch_execute(&format!("PREPARE claim AS {claim}")).await.unwrap();
+    let by_key = async || {
+        let explain = "EXPLAIN EXECUTE claim(NULL, NULL, NULL, NULL, NULL, NULL, NULL)";
+        let lines = client.simple_query(explain).await.unwrap();
+        lines.iter().any(|line| match line {
+            SimpleQueryMessage::Row(row) => {
+                row.get(0).is_some_and(|text| text.contains("Index Cond: (id = s.id)"))
+            }
+            _ => false,
+        })
+    };
+    assert!(!by_key().await, "with three jobs all of them are read");
+    database.rows(&jobs(4, 20_000), &[]).await;
+    let replan = Replan::default();
+    replan.judge(&client, Duration::from_millis(4), 0).await;
+    assert!(!by_key().await, "what is quick is left as it is");
+    replan.judge(&client, Duration::from_millis(20), 12).await;
+    assert!(by_key().await, "what is slow is planned anew, for the table as it is now");
     database.remove().await;
 }
 
