@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use herald_shared::domain::Lane;
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+};
 
 /// Seconds from 1 ms to 10 s: an accept takes a few ms.
 const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -25,8 +27,8 @@ pub struct Metrics {
     watched: IntGauge,
     /// Time of one look at watched plans.
     looks: Histogram,
-    /// Rows written to exports, by format.
-    exported: IntCounterVec,
+    /// Rows written to exports.
+    exported: IntCounter,
 }
 
 impl Metrics {
@@ -49,7 +51,6 @@ impl Metrics {
             "herald_plan_look_seconds",
             "Time of one look at the plans that listeners wait for; one look serves all of them.",
         );
-        let exported = Opts::new("herald_exported_rows_total", "Rows written to exports, by format.");
         let metrics = Metrics {
             listeners: IntGauge::new(
                 "herald_plan_listeners",
@@ -57,7 +58,7 @@ impl Metrics {
             )?,
             watched: IntGauge::new("herald_plans_watched", "Plans that listeners wait for.")?,
             looks: Histogram::with_opts(looks.buckets(BUCKETS.to_vec()))?,
-            exported: IntCounterVec::new(exported, &["format"])?,
+            exported: IntCounter::new("herald_exported_rows_total", "Rows written to exports.")?,
             requests: IntCounterVec::new(requests, &["route", "method", "status"])?,
             duration: HistogramVec::new(duration.buckets(BUCKETS.to_vec()), &["route", "method"])?,
             accepted: IntCounterVec::new(accepted, &["priority"])?,
@@ -105,7 +106,7 @@ impl Metrics {
     }
 
     /// Counts rows of an export.
-    pub fn exported(&self, format: &str, rows: usize) {
-        self.exported.with_label_values(&[format]).inc_by(rows as u64);
+    pub fn exported(&self, rows: usize) {
+        self.exported.inc_by(rows as u64);
     }
 }

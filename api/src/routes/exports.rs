@@ -96,7 +96,7 @@ async fn export(app: &App, wanted: Wanted, mut params: Params) -> Result<Respons
     };
     let (titles, rows) = filter.rows((tenant_id, plan), slots, words);
     let writer = Writer::new(format, sheet, &titles);
-    let body = Body::from_stream(produce::start(app.clone(), rows, writer, format, turn));
+    let body = Body::from_stream(produce::start(app.clone(), rows, writer, turn));
     let file = format!("attachment; filename=\"herald-{}-{name}.{}\"", plan.number(), format.ending());
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(format.media_type())),

@@ -2,10 +2,11 @@
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use herald_tests::tenant::Plan;
-use herald_tests::{Client, Options, SOON, System, Tenant, wait_until};
-use reqwest::Method;
+use herald_tests::{Client, Options, SOON, System, Tenant, wait_for, wait_until};
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::bulk::insert_plan;
@@ -142,17 +143,27 @@ async fn as_workbooks(tenant: &Tenant, path: &str) {
     assert!((40_000.0..80_000.0).contains(&days), "a time is a number of days: {book}");
 }
 
+/// A file whose reading can begin, as soon as there is a place for it.
+async fn opened(http: &Client, path: &str) -> Response {
+    wait_for("an export may begin", SOON, async || {
+        Some(http.open(path, &[]).await).filter(|answer| answer.status() == 200)
+    })
+    .await
+}
+
 /// Reads a file to its end; its bytes where they are wanted, and how many line ends there were.
 async fn drained(http: &Client, path: &str, keep: bool) -> (Vec<u8>, usize) {
-    let mut answer = http.open(path, &[]).await;
-    assert_eq!(answer.status(), 200);
-    let (mut kept, mut lines) = (Vec::new(), 0);
+    let begun = Instant::now();
+    let mut answer = opened(http, path).await;
+    let (mut kept, mut lines, mut size) = (Vec::new(), 0, 0);
     while let Some(chunk) = answer.chunk().await.unwrap() {
         lines += chunk.iter().filter(|byte| **byte == b'\n').count();
+        size += chunk.len();
         if keep {
             kept.extend_from_slice(&chunk);
         }
     }
+    eprintln!("{size} bytes in {:?}", begun.elapsed());
     (kept, lines)
 }
 
@@ -169,38 +180,41 @@ async fn large(system: &System, tenant: &Tenant) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_thousand_rows_are_streamed_and_two_at_a_time() {
-    let (system, tenant) = start(Options::default().workers(2).alone()).await;
+    let (mut system, tenant) = start(Options::default().workers(2).alone()).await;
     tenant.inbox().await;
     let path = large(&system, &tenant).await;
     // Two that nobody reads keep the third waiting, and give their places back when they are closed.
     let file = format!("{path}/recipients.csv");
-    let (one, two) = (tenant.http.open(&file, &[]).await, tenant.http.open(&file, &[]).await);
-    assert_eq!((one.status().as_u16(), two.status().as_u16()), (200, 200));
+    let held = (opened(&tenant.http, &file).await, opened(&tenant.http, &file).await);
     let refused = tenant.http.get(&file).await.expect(503);
     assert_eq!(refused.header("retry-after"), "10");
-    drop((one, two));
-    wait_until("a place is free again", SOON, async || tenant.http.open(&file, &[]).await.status() == 200)
-        .await;
-    wait_until("all places are free again", SOON, async || {
-        let (one, two) = (tenant.http.open(&file, &[]).await, tenant.http.open(&file, &[]).await);
-        one.status() == 200 && two.status() == 200
-    })
-    .await;
+    drop(held);
     for list in ["recipients", "deliveries"] {
-        let path = format!("{path}/{list}.csv");
-        let begun = std::time::Instant::now();
-        let read = async || tenant.http.open(&path, &[]).await.status() == 200;
-        wait_until("a place is free", SOON, read).await;
-        let (_, lines) = drained(&tenant.http, &path, false).await;
+        let (_, lines) = drained(&tenant.http, &format!("{path}/{list}.csv"), false).await;
         assert_eq!(lines, 200_001, "{list}");
-        eprintln!("{list}.csv: {:?}", begun.elapsed());
     }
-    let begun = std::time::Instant::now();
     let (bytes, _) = drained(&tenant.http, &format!("{path}/recipients.xlsx"), true).await;
-    eprintln!("recipients.xlsx: {} bytes in {:?}", bytes.len(), begun.elapsed());
     let book = workbook(&bytes);
     assert_eq!(book["count"], 200_001);
     assert_eq!(book["last"][0], json!(["canary-200000", "0"]));
+    breaks_off_for_all_to_see(&mut system, &tenant, &path).await;
     // The test's end looks at everybody's peak of memory: below 150 MB.
     system.finish().await;
+}
+
+/// A file that cannot be written to its end does not look like one that was.
+async fn breaks_off_for_all_to_see(system: &mut System, tenant: &Tenant, path: &str) {
+    system.expect_error("a page of an export could not be read");
+    let mut answer = opened(&tenant.http, &format!("{path}/recipients.csv")).await;
+    assert!(answer.chunk().await.unwrap().is_some());
+    system.database.run("ALTER TABLE recipient RENAME TO elsewhere").await;
+    let end = loop {
+        match answer.chunk().await {
+            Ok(Some(_)) => {}
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    assert!(end.is_err(), "an export that was cut looks whole");
+    system.database.run("ALTER TABLE elsewhere RENAME TO recipient").await;
 }

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::Rows;
 use crate::App;
-use crate::export::{Cell, Format, Writer};
+use crate::export::{Cell, Writer};
 
 /// Pieces that wait to be taken.
 const AHEAD: usize = 2;
@@ -32,12 +32,11 @@ pub(super) fn start(
     app: App,
     rows: Rows,
     writer: Writer,
-    format: Format,
     turn: OwnedSemaphorePermit,
 ) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static {
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
-        if produce(&app, rows, writer, format, &sender).await.is_none() {
+        if produce(&app, rows, writer, &sender).await.is_none() {
             tracing::warn!("an export broke off");
         }
         drop(turn);
@@ -53,18 +52,12 @@ pub(super) fn start(
 }
 
 /// `None`: the client went away or stands still, or the database does.
-async fn produce(
-    app: &App,
-    mut rows: Rows,
-    mut writer: Writer,
-    format: Format,
-    out: &Sender<Part>,
-) -> Option<()> {
+async fn produce(app: &App, mut rows: Rows, mut writer: Writer, out: &Sender<Part>) -> Option<()> {
     while let Some(page) = next(app, &mut rows).await? {
         for row in &page {
             writer.row(row);
         }
-        app.metrics.exported(format.ending(), page.len());
+        app.metrics.exported(page.len());
         give(out, Part::Piece(writer.take())).await?;
     }
     give(out, Part::Piece(writer.finish())).await?;
