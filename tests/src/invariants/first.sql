@@ -1,6 +1,6 @@
 -- A recipient of a tier in mode first has two channels that may have reached them, or was left without a channel that was due.
 SELECT 'plan ' || p.id || ' no ' || r.no || ' tier ' || t.tier
-  FROM plan p JOIN recipient r ON r.plan_id = p.id
+  FROM (SELECT * FROM plan WHERE first_tiers <> 0 OFFSET 0) AS p JOIN recipient r ON r.plan_id = p.id
  CROSS JOIN LATERAL (
        SELECT s.slot >> 4 AS tier, count(*) FILTER (WHERE d.status IN (3, 4, 6)) AS standing,
               bool_or(d.status IN (5, 7) AND next_in_tier(p.slots, p.first_tiers, s.slot) IS NOT NULL
