@@ -2,8 +2,12 @@
 
 mod body;
 mod idempotency;
+mod language;
 mod params;
+mod prefer;
 
 pub use body::{Body, Budget, MAX_BODY_BYTES, Room, drain};
 pub use idempotency::{IdempotencyKey, replay};
+pub use language::Language;
 pub use params::{Id, Name, Params};
+pub use prefer::preferred_wait;

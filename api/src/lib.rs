@@ -12,6 +12,7 @@ pub mod cursor;
 pub mod digest;
 pub mod docs;
 pub mod error;
+pub mod export;
 pub mod extract;
 pub mod json;
 pub mod metrics;
@@ -22,6 +23,7 @@ pub mod routes;
 pub mod serve;
 pub mod state;
 pub mod views;
+pub mod watch;
 
 pub use routes::router;
 pub use state::App;

@@ -14,7 +14,8 @@ use uuid::Uuid;
 
 use crate::App;
 use crate::error::{Kind, Problem};
-use crate::routes::{OPS, UPLOAD};
+use crate::extract::preferred_wait;
+use crate::routes::{OPS, PLAN, UPLOAD};
 
 /// Longest time to answer, and for the database to answer. What a client does not wait for any more, nobody should work on.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -38,11 +39,10 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     let trace_id = trace.as_deref().map_or("", |text| &text[3..35]).to_owned();
     let span = tracing::info_span!("request", request_id = id, trace_id, tenant = tracing::field::Empty);
     request.extensions_mut().insert(Trace(trace));
+    let limit = deadline(&app, &route, &request);
     async {
         let answer =
-            AssertUnwindSafe(timeout(deadline(&app, &route, method), admitted(&app, &route, request, next)))
-                .catch_unwind()
-                .await;
+            AssertUnwindSafe(timeout(limit, admitted(&app, &route, request, next))).catch_unwind().await;
         if matches!(answer, Ok(Err(_))) {
             // Whatever it waited for, its connection may be one whose server fell silent without closing it: the next one to
             // be handed that would wait as long. Connections are cheap.
@@ -63,8 +63,14 @@ pub async fn observe(State(app): State<App>, mut request: Request, next: Next) -
     .await
 }
 
-fn deadline(app: &App, route: &str, method: &str) -> Duration {
-    if (method, route) == ("POST", UPLOAD) { UPLOAD_DEADLINE } else { app.deadline }
+fn deadline(app: &App, route: &str, request: &Request) -> Duration {
+    match (request.method(), route) {
+        (&Method::POST, UPLOAD) => UPLOAD_DEADLINE,
+        (&Method::GET, PLAN) => {
+            app.deadline + Duration::from_secs(preferred_wait(request.headers()).unwrap_or(0))
+        }
+        _ => app.deadline,
+    }
 }
 
 /// Runs the request if there is room for one more; health and metrics always have room.

@@ -5,6 +5,8 @@ mod control;
 mod dead_letters;
 mod deliveries;
 mod drafts;
+mod events;
+mod exports;
 mod inbox;
 mod keep;
 mod keys;
@@ -59,6 +61,7 @@ impl Route {
 
 /// The route whose body may take longer than any other's answer.
 pub(crate) use drafts::UPLOAD;
+pub(crate) use plans::PLAN;
 
 /// Routes of `ops`, which are the same on every process.
 pub const OPS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
@@ -72,6 +75,8 @@ pub fn table() -> Vec<Route> {
     table.extend(recipients::routes());
     table.extend(drafts::routes());
     table.extend(deliveries::routes());
+    table.extend(events::routes());
+    table.extend(exports::routes());
     table.extend(resolve::routes());
     table.extend(dead_letters::routes());
     table.extend(accounts::routes());

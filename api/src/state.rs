@@ -18,9 +18,13 @@ use crate::error::Result;
 use crate::extract::Budget;
 use crate::metrics::Metrics;
 use crate::reader::Reader;
+use crate::watch::Watches;
 
 /// Requests in work at once; each holds some kB, and the database has ten connections for them.
 const MAX_REQUESTS: usize = 2_000;
+
+/// Exports at once; the other connections answer questions.
+const EXPORTS: usize = 2;
 
 /// One API process; cheap to clone.
 #[derive(Clone)]
@@ -48,6 +52,10 @@ pub struct Shared {
     pub reader: Reader,
     /// Uploads at once: each remembers everybody it has seen.
     pub uploads: Semaphore,
+    /// Exports at once: each keeps a connection busy.
+    pub exports: Arc<Semaphore>,
+    /// Who waits for plans.
+    pub watches: Arc<Watches>,
     /// Accounts by channel.
     pub choices: Choices,
     /// Commits plans.
@@ -86,13 +94,15 @@ impl App {
             pool,
             ring,
             net: Arc::new(net),
-            metrics,
             keys: KeyCache::default(),
             limiters: Limiters::default(),
             requests: Semaphore::new(MAX_REQUESTS),
             bodies: Budget::default(),
             reader: Reader::start()?,
             uploads: Semaphore::new(1),
+            exports: Arc::new(Semaphore::new(EXPORTS)),
+            watches: Watches::new(metrics.clone()),
+            metrics,
             choices: Choices::default(),
         }));
         Ok((app, accepting))

@@ -98,6 +98,27 @@ pub fn plan(view: &View) -> Plan<'_> {
     }
 }
 
+/// Status and counts of a plan, what changes while it runs.
+#[derive(Debug, Serialize)]
+pub struct Progress<'a> {
+    id: Uuid,
+    number: String,
+    status: PlanStatus,
+    started_at: Option<Timestamp>,
+    finished_at: Option<Timestamp>,
+    recipients: Recipients,
+    answers: BTreeMap<&'a str, i64>,
+    deliveries: Deliveries,
+}
+
+/// The moving part of [`plan()`].
+#[must_use]
+pub fn progress(view: &View) -> Progress<'_> {
+    let Plan { id, number, status, started_at, finished_at, recipients, answers, deliveries, .. } =
+        plan(view);
+    Progress { id, number, status, started_at, finished_at, recipients, answers, deliveries }
+}
+
 /// Every option a recipient may choose, with how often it was chosen.
 fn answers(acknowledgement: Option<&Value>) -> BTreeMap<&str, i64> {
     let Some(offered) = acknowledgement else { return BTreeMap::new() };

@@ -129,6 +129,19 @@ impl Client {
         Ok(Answer { status, headers, text: response.text().await? })
     }
 
+    /// GET whose answer is read by the caller, piece by piece.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn open(&self, path: &str, headers: &[(&str, &str)]) -> reqwest::Response {
+        let mut request = self.http.get(format!("{}{path}", self.base)).bearer_auth(self.key());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await;
+        answer.unwrap_or_else(|error| panic!("GET {path} has no answer: {error:?}"))
+    }
+
     /// Any request that is answered.
     ///
     /// # Panics

@@ -71,8 +71,7 @@ async fn list(
     mut params: Params,
 ) -> Result<Json<Page<Item<i32>>>> {
     let window: Window<2> = params.window();
-    let status = params.parse("status", "a delivery status, such as sent");
-    let channel: Option<Channel> = params.parse("channel", "a channel, such as email");
+    let Filter { status, channel } = filter(&mut params);
     params.finish()?;
     let plan = plan_ref(id)?;
     let db = app.db().await?;
@@ -83,6 +82,20 @@ async fn list(
     let (items, next) = walk.page(slots.collect(), window).await?;
     let next_cursor = next.map(|(slot, no)| cursor::write([slot.code().into(), no.into()]));
     Ok(Json(Page { items, next_cursor }))
+}
+
+/// Which deliveries are wanted.
+pub(super) struct Filter {
+    pub(super) status: Option<DeliveryStatus>,
+    pub(super) channel: Option<Channel>,
+}
+
+/// The list's filters.
+pub(super) fn filter(params: &mut Params) -> Filter {
+    Filter {
+        status: params.parse("status", "a delivery status, such as sent"),
+        channel: params.parse("channel", "a channel, such as email"),
+    }
 }
 
 /// Going through a plan's deliveries slot by slot: each query then runs along the primary key.

@@ -1,11 +1,12 @@
 //! `/v1/plans`: accept, list, look at.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use herald_shared::db;
 use herald_shared::db::idempotency::Scope as KeyScope;
@@ -14,12 +15,13 @@ use herald_shared::domain::ids::PlanRef;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::events::listen;
 use super::{Route, json_text};
 use crate::accept::{self, Chosen, Draft, Given, Outcome, Refused, Request};
 use crate::auth::{CallerRef, Scope};
 use crate::cursor::{self, Page, Window};
 use crate::error::{Kind, Problem, Result};
-use crate::extract::{Body, Id, IdempotencyKey, Params, replay};
+use crate::extract::{Body, Id, IdempotencyKey, Params, preferred_wait, replay};
 use crate::json::Document;
 use crate::observe::Trace;
 use crate::{App, digest, views};
@@ -29,11 +31,14 @@ const SCAN: i64 = 20_000;
 /// Bodies above this are read off the runtime's threads, which have other requests to serve.
 const LONG: usize = 64 * 1024;
 
+/// The route whose clients may ask to wait.
+pub(crate) const PLAN: &str = "/v1/plans/{id}";
+
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::new(Method::POST, "/v1/plans", Scope::PlansWrite, create),
         Route::new(Method::GET, "/v1/plans", Scope::PlansRead, list),
-        Route::new(Method::GET, "/v1/plans/{id}", Scope::PlansRead, get),
+        Route::new(Method::GET, PLAN, Scope::PlansRead, get),
     ]
 }
 
@@ -150,14 +155,38 @@ fn now() -> Timestamp {
     Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
 
-async fn get(State(app): State<App>, caller: CallerRef, Id(id): Id, params: Params) -> Result<Response> {
+async fn get(
+    State(app): State<App>,
+    caller: CallerRef,
+    Id(id): Id,
+    headers: HeaderMap,
+    params: Params,
+) -> Result<Response> {
     params.finish()?;
     let plan = plan_ref(id)?;
+    let waited = match preferred_wait(&headers) {
+        Some(seconds) => Some(wait(&app, &caller, id, seconds).await?),
+        None => None,
+    };
     let views = db::plans::views(&app.db().await?, caller.tenant_id, &[plan.id]).await?;
     match views.first().filter(|view| view.plan == plan) {
-        Some(view) => Ok(Json(views::plan(view)).into_response()),
+        Some(view) => Ok((waited, Json(views::plan(view))).into_response()),
         None => Err(Problem::not_found("plan")),
     }
+}
+
+/// Waits until the plan has ended, at most so many seconds; says so.
+async fn wait(
+    app: &App,
+    caller: &CallerRef,
+    id: Uuid,
+    seconds: u64,
+) -> Result<[(HeaderName, HeaderValue); 1]> {
+    let mut listener = listen(app, caller, id).await?;
+    // Ended, over time, or the process stops: the answer is the plan as it is.
+    drop(tokio::time::timeout(Duration::from_secs(seconds), listener.end()).await);
+    let applied = HeaderValue::from_str(&format!("wait={seconds}")).expect("a number is a header value");
+    Ok([(HeaderName::from_static("preference-applied"), applied)])
 }
 
 /// The plan a public id names.

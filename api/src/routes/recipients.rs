@@ -82,7 +82,8 @@ async fn list(
     Ok(Json(Page { items, next_cursor: next.map(|no| cursor::write([no.into()])) }))
 }
 
-fn filter(params: &mut Params) -> Filter {
+/// The list's filters.
+pub(super) fn filter(params: &mut Params) -> Filter {
     let reach: Option<Reach> =
         params.parse("reach", "one of pending, reached, unreachable, cancelled, unknown");
     Filter {
@@ -165,7 +166,7 @@ fn result(person: &Recipient) -> (Option<&'static str>, Option<String>) {
 }
 
 /// Enough of an address to recognise it, not enough to use it.
-fn mask(address: &str) -> String {
+pub(super) fn mask(address: &str) -> String {
     if let Some((scheme, rest)) = address.split_once("://") {
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let host = host.rsplit('@').next().unwrap_or_default();

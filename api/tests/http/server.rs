@@ -144,6 +144,7 @@ async fn serve(pool: Pool, master_key: &str, stop: CancellationToken, deadline: 
     let ring = KeyRing::parse(master_key).unwrap();
     let (app, accepting) = App::new(pool.clone(), pool, ring, net, &ops.registry, waker, deadline).unwrap();
     tokio::spawn(accepting);
+    tokio::spawn(app.watches.clone().run(app.clone(), stop.clone()));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(herald_shared::serve::serve(listener, router(app, ops), stop));

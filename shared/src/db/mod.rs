@@ -14,6 +14,7 @@ pub mod deliveries;
 pub mod drafts;
 pub mod error;
 pub mod expand;
+pub mod exports;
 pub mod health;
 pub mod id_block;
 pub mod idempotency;
@@ -36,6 +37,7 @@ pub mod sweep;
 pub mod tenants;
 pub mod tokens;
 pub mod turns;
+pub mod watch;
 pub mod worker;
 
 pub use ask::ask;

@@ -12,7 +12,7 @@ const FLOOR: f64 = 10_000.0;
 const LIMIT: Duration = Duration::from_secs(100);
 
 /// A plan to 200,000 inboxes as acceptance would write it, waiting to be expanded.
-async fn insert_plan(system: &System) {
+pub(crate) async fn insert_plan(system: &System) {
     let sql = format!(
         "INSERT INTO plan (id, created_at, tenant_id, status, lane, on_unknown, slots, expires_at, n_recipients, title, content, tiers)
          SELECT 1000000, date_trunc('milliseconds', now()), id, 3, 2, 0, '{{26}}', now() + interval '1 day', {PEOPLE}, 'Canary',

@@ -26,6 +26,8 @@ mod resolve;
 mod routes;
 mod schema;
 mod settings;
+mod status_out;
+mod status_out_exports;
 mod support;
 mod targets;
 mod tokens;
