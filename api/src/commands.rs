@@ -24,7 +24,9 @@ pub async fn migrate(common: &Common) -> anyhow::Result<Value> {
     let pool = connect(common)?;
     let mut client = client(&pool).await?;
     let report = migrate::run(&mut client).await?;
-    settings::ensure(&client, &common.master_key, settings::KEY_PEPPER).await?;
+    for secret in [settings::KEY_PEPPER, settings::LINK_KEY] {
+        settings::ensure(&client, &common.master_key, secret).await?;
+    }
     Ok(json!({ "applied": report.applied }))
 }
 

@@ -38,6 +38,10 @@ pub enum Kind {
     PlanState,
     /// 409: the delivery is not in the state this needs.
     DeliveryState,
+    /// 409: the recipient has answered already.
+    Answered,
+    /// 410: the sender has withdrawn the message.
+    Withdrawn,
     /// 413: the body is over the limit.
     BodyTooLarge,
     /// 415: the body is not declared as JSON.
@@ -60,7 +64,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of their status.
-    pub const ALL: [Kind; 22] = [
+    pub const ALL: [Kind; 24] = [
         Kind::MalformedBody,
         Kind::Unauthorized,
         Kind::Forbidden,
@@ -74,6 +78,8 @@ impl Kind {
         Kind::Changed,
         Kind::PlanState,
         Kind::DeliveryState,
+        Kind::Answered,
+        Kind::Withdrawn,
         Kind::BodyTooLarge,
         Kind::NotJson,
         Kind::NotRows,
@@ -105,6 +111,8 @@ impl Kind {
             Kind::Changed => ("changed", "It was changed meanwhile", S::CONFLICT),
             Kind::PlanState => ("plan-state", "The plan's state forbids it", S::CONFLICT),
             Kind::DeliveryState => ("delivery-state", "The delivery's state forbids it", S::CONFLICT),
+            Kind::Answered => ("answered", "The first answer stands", S::CONFLICT),
+            Kind::Withdrawn => ("withdrawn", "The message was withdrawn", S::GONE),
             Kind::BodyTooLarge => ("body-too-large", "The body is too large", S::PAYLOAD_TOO_LARGE),
             Kind::NotJson => ("not-json", "The body must be declared as JSON", S::UNSUPPORTED_MEDIA_TYPE),
             Kind::NotRows => ("not-rows", "The upload must be CSV or NDJSON", S::UNSUPPORTED_MEDIA_TYPE),

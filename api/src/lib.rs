@@ -17,6 +17,7 @@ pub mod extract;
 pub mod json;
 pub mod metrics;
 pub mod observe;
+pub mod pages;
 pub mod problems;
 pub mod reader;
 pub mod routes;

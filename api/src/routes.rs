@@ -15,6 +15,7 @@ mod recipients;
 mod resolve;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::http::{HeaderValue, Method};
 use axum::middleware::from_fn_with_state;
@@ -26,6 +27,7 @@ use crate::auth::{Scope, guard};
 use crate::docs;
 use crate::error::{Kind, Problem};
 use crate::observe::observe;
+use crate::pages;
 
 /// One method of one path.
 pub struct Route {
@@ -50,12 +52,27 @@ impl Route {
     }
 
     /// A route for everybody.
-    fn open<H, T>(path: &'static str, handler: H) -> Self
+    pub(crate) fn open<H, T>(path: &'static str, handler: H) -> Self
     where
         H: Handler<T, App>,
         T: 'static,
     {
-        Route { method: Method::GET, path, scope: None, handler: on(MethodFilter::GET, handler) }
+        Route::open_to(Method::GET, path, handler)
+    }
+
+    /// A route for everybody, by another method.
+    pub(crate) fn open_to<H, T>(method: Method, path: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        let filter = MethodFilter::try_from(method.clone()).expect("routes use the standard methods");
+        Route { method, path, scope: None, handler: on(filter, handler) }
+    }
+
+    /// With another limit of the body.
+    pub(crate) fn layer(self, limit: DefaultBodyLimit) -> Self {
+        Route { handler: self.handler.layer(limit), ..self }
     }
 }
 
@@ -82,6 +99,7 @@ pub fn table() -> Vec<Route> {
     table.extend(accounts::routes());
     table.extend(inbox::routes());
     table.extend(keys::routes());
+    table.extend(pages::routes());
     table
 }
 

@@ -36,8 +36,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let ops = Ops::new().database(pool.clone());
     let topology = Topology::new(&common.queue_prefix);
     let (waker, waking) = Waker::new(common.amqp_url, topology, process.stop());
+    if common.public_url.is_none() {
+        tracing::warn!("HERALD_PUBLIC_URL is not set: plans that ask for reading or answers are refused");
+    }
     let net = NetPolicy::new(common.allow_nets);
-    let (app, accepting) = App::new(pool, writing, common.master_key, net, &ops.registry, waker, DEADLINE)?;
+    let (app, accepting) =
+        App::new((pool, writing), common.master_key, common.public_url, net, &ops.registry, waker, DEADLINE)?;
     let listener =
         TcpListener::bind(config.addr).await.with_context(|| format!("cannot listen on {}", config.addr))?;
     tracing::info!(addr = %listener.local_addr()?, "herald-api listens");
@@ -54,7 +58,10 @@ async fn tidy(app: App, stop: CancellationToken) -> anyhow::Result<()> {
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(TIDY) => app.limiters.tidy(),
+            () = tokio::time::sleep(TIDY) => {
+                app.limiters.tidy();
+                app.page_limiter.tidy();
+            }
         }
     }
 }

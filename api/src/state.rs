@@ -8,6 +8,7 @@ use deadpool_postgres::Pool;
 use herald_channels::{Deps, NetPolicy, OwnTokens};
 use herald_shared::amqp::Waker;
 use herald_shared::db::{self, Client};
+use herald_shared::links::{LinkSource, PublicUrl};
 use herald_shared::secrets::KeyRing;
 use prometheus::Registry;
 use tokio::sync::Semaphore;
@@ -17,6 +18,7 @@ use crate::auth::{KeyCache, Limiters};
 use crate::error::Result;
 use crate::extract::Budget;
 use crate::metrics::Metrics;
+use crate::pages::{PageLimiter, Recorder, recorder};
 use crate::reader::Reader;
 use crate::watch::Watches;
 
@@ -60,6 +62,12 @@ pub struct Shared {
     pub choices: Choices,
     /// Commits plans.
     pub batcher: Batcher,
+    /// Recipients' links.
+    pub links: LinkSource,
+    /// Notes readings and answers.
+    pub(crate) recorder: Recorder,
+    /// How often links may be used.
+    pub page_limiter: PageLimiter,
     /// Longest time to answer a request, and for the database to answer.
     pub deadline: Duration,
 }
@@ -73,25 +81,30 @@ impl Deref for App {
 
 impl App {
     /// Puts a process together, and the task that must run for it; nothing connects yet. `writing` is for accepting plans.
+    /// `public_url`: where recipients find their pages.
     /// `deadline`: longest time to answer a request, and for the database to answer.
     ///
     /// # Errors
     /// When the metrics are registered already, or no thread can be had.
     pub fn new(
-        pool: Pool,
-        writing: Pool,
+        (pool, writing): (Pool, Pool),
         ring: KeyRing,
+        public_url: Option<PublicUrl>,
         net: NetPolicy,
         registry: &Registry,
         waker: Waker,
         deadline: Duration,
     ) -> anyhow::Result<(Self, impl Future<Output = anyhow::Result<()>> + Send + use<>)> {
         let metrics = Metrics::new(registry)?;
+        let (recorder, recording) = recorder(pool.clone());
         let (batcher, accepting) = Batcher::new(writing, metrics.clone(), waker, deadline);
         let app = App(Arc::new(Shared {
             batcher,
             deadline,
             pool,
+            links: LinkSource::new(ring.clone(), public_url),
+            recorder,
+            page_limiter: PageLimiter::default(),
             ring,
             net: Arc::new(net),
             keys: KeyCache::default(),
@@ -105,7 +118,8 @@ impl App {
             metrics,
             choices: Choices::default(),
         }));
-        Ok((app, accepting))
+        let running = async { tokio::try_join!(accepting, recording).map(|_| ()) };
+        Ok((app, running))
     }
 
     /// A database connection.

@@ -87,12 +87,11 @@ pub fn plan(view: &View) -> Plan<'_> {
             unknown: counts.unknown,
             // One tier has no step to wait for: a ladder is open exactly while nothing final is known.
             waiting: counts.pending,
-            // Nobody can read or answer through Herald yet: the recipient's page comes with tracking.
-            read: 0,
-            acknowledged: 0,
+            read: counts.read,
+            acknowledged: counts.acknowledged,
             duplicates: counts.duplicates,
         },
-        answers: answers(view.acknowledgement.as_ref()),
+        answers: answers(view.acknowledgement.as_ref(), &view.answers),
         deliveries: deliveries(&view.deliveries),
         metadata: &view.metadata,
     }
@@ -120,7 +119,7 @@ pub fn progress(view: &View) -> Progress<'_> {
 }
 
 /// Every option a recipient may choose, with how often it was chosen.
-fn answers(acknowledgement: Option<&Value>) -> BTreeMap<&str, i64> {
+fn answers<'a>(acknowledgement: Option<&'a Value>, given: &BTreeMap<String, i64>) -> BTreeMap<&'a str, i64> {
     let Some(offered) = acknowledgement else { return BTreeMap::new() };
     let options = offered["options"].as_array().map(Vec::as_slice).unwrap_or_default();
     let other = offered["other"].as_bool() == Some(true);
@@ -128,7 +127,7 @@ fn answers(acknowledgement: Option<&Value>) -> BTreeMap<&str, i64> {
         .iter()
         .filter_map(Value::as_str)
         .chain(other.then_some("other"))
-        .map(|option| (option, 0))
+        .map(|option| (option, given.get(option).copied().unwrap_or(0)))
         .collect()
 }
 

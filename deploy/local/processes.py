@@ -61,6 +61,7 @@ class Processes:
         self._drain = settings.seconds("HERALD_DRAIN_SECONDS", DRAIN_SECONDS)
         self._addresses = {role.name: self._address(role, settings) for role in START_ORDER}
         self._allow = settings.get("HERALD_ALLOW_NETS") or LOOPBACK
+        self._public_url = settings.get("HERALD_PUBLIC_URL") or self.url(API)
 
     def url(self, role: Role) -> str:
         """Where a process is reached from this machine."""
@@ -130,6 +131,7 @@ class Processes:
             "DATABASE_URL": where.database_url,
             "AMQP_URL": where.amqp_url,
             "HERALD_ALLOW_NETS": self._allow,
+            "HERALD_PUBLIC_URL": self._public_url,
         }
 
     def _address(self, role: Role, settings: Settings) -> str:

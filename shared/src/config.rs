@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::domain::backoff::Backoff;
 use crate::domain::ip_net::IpNet;
+use crate::links::PublicUrl;
 use crate::secrets::KeyRing;
 
 /// Everything wrong with the settings, a line each.
@@ -149,6 +150,8 @@ pub struct Common {
     pub log_filter: String,
     /// `HERALD_ALLOW_NETS`: private networks that may be called; default none.
     pub allow_nets: Vec<IpNet>,
+    /// `HERALD_PUBLIC_URL`: where recipients' browsers find the API; without it no message has a link to its page.
+    pub public_url: Option<PublicUrl>,
     /// `HERALD_MASTER_KEY`, or the file `.herald/master.key`.
     pub master_key: KeyRing,
 }
@@ -164,9 +167,21 @@ impl Common {
             log_format: env.parse_or("HERALD_LOG_FORMAT", LogFormat::Pretty),
             log_filter: env.parse_or("HERALD_LOG", "info".to_owned()),
             allow_nets: env.list("HERALD_ALLOW_NETS"),
+            public_url: public_url(env),
             master_key: master_key(env),
         }
     }
+}
+
+fn public_url(env: &mut Env) -> Option<PublicUrl> {
+    let text = env.get("HERALD_PUBLIC_URL")?.to_owned();
+    let url = text.parse().ok();
+    if url.is_none() {
+        env.problem(format!(
+            "HERALD_PUBLIC_URL: \"{text}\" must be like https://m.example.org, without query or user"
+        ));
+    }
+    url
 }
 
 /// The address a process serves on; port 0 takes a free one.

@@ -4,7 +4,7 @@ use crate::Servers;
 use crate::system::MASTER_KEY;
 
 /// The profile of all tests: timings short enough to wait for, long enough for a busy machine.
-pub const PROFILE: [(&str, &str); 13] = [
+pub const PROFILE: [(&str, &str); 14] = [
     ("HERALD_LOG_FORMAT", "json"),
     ("HERALD_ALLOW_NETS", "127.0.0.0/8"),
     ("HERALD_DRAIN_SECONDS", "10"),
@@ -17,6 +17,7 @@ pub const PROFILE: [(&str, &str); 13] = [
     ("HERALD_PROBE_MS", "500"),
     ("HERALD_PAUSE_CAP_MS", "4000"),
     ("HERALD_MASTER_KEY", MASTER_KEY),
+    ("HERALD_PUBLIC_URL", "https://m.herald.test"),
     ("RUST_BACKTRACE", "1"),
 ];
 

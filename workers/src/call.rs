@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use herald_channels::{Call, Target};
 use herald_shared::db::claim::Member;
-use herald_shared::domain::{Class, Lane, Reason};
+use herald_shared::domain::{Class, Lane, Reason, Verdict};
 
 use crate::Shared;
 use crate::accounts::Open;
@@ -17,8 +17,8 @@ use crate::permits::Permit;
 pub(crate) struct Prepared {
     /// Its members.
     pub(crate) nos: Vec<i32>,
-    /// What to send, or why it cannot be rendered.
-    pub(crate) call: Result<Call, String>,
+    /// What to send, or what it comes to without a call.
+    pub(crate) call: Result<Call, Verdict>,
     /// Its lane.
     pub(crate) lane: Lane,
     /// Its plan.
@@ -40,10 +40,7 @@ pub(crate) async fn make(
     let Prepared { nos, call, lane, plan, first, leave } = prepared;
     let call = match call {
         Ok(call) => call,
-        Err(problem) => {
-            let verdict = failed(Class::PermanentRequest, Reason::Rejected, "template", &problem);
-            return Ended { nos, verdict, permit, held_back: Duration::ZERO };
-        }
+        Err(verdict) => return Ended { nos, verdict, permit, held_back: Duration::ZERO },
     };
     let spec = account.spec;
     if let Some(due) = first {
@@ -73,7 +70,18 @@ pub(crate) async fn make(
     Ended { nos, verdict, permit, held_back: gate.wait() }
 }
 
+/// The message cannot be rendered.
+pub(crate) fn unrenderable(problem: &str) -> Verdict {
+    failed(Class::PermanentRequest, Reason::Rejected, "template", problem)
+}
+
+/// The recipient wants no more of it.
+pub(crate) fn unsubscribed() -> Verdict {
+    let detail = "the address has unsubscribed: nothing was sent";
+    failed(Class::PermanentRecipient, Reason::Unsubscribed, "unsubscribed", detail)
+}
+
 pub(crate) fn target(member: Member) -> Target {
-    let Member { no, key, name, address, variables } = member;
+    let Member { no, key, name, address, variables, barred: _ } = member;
     Target { no, key, name, address, variables }
 }

@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 use crate::LaneContext;
 use crate::accounts::Open;
 use crate::batches::Record;
-use crate::call::{Prepared, make, target};
+use crate::call::{Prepared, make, target, unrenderable, unsubscribed};
 use crate::capacity::Wish;
 use crate::health::{OF_ONE, account_down, account_up, throttled};
 use crate::outcome::{Ended, Judged, judge};
@@ -263,10 +263,15 @@ impl Job {
     fn call(&self, members: Vec<Member>, permit: Permit) -> impl Future<Output = Ended> + Send + 'static {
         let nos = members.iter().map(|m| m.no).collect();
         let (slot, attempt) = (self.claimed.slot, self.claimed.attempt);
-        let call = self.message.clone().map(|message| {
-            let to = members.into_iter().map(target).collect();
-            Call { message, slot, attempt, to }
-        });
+        // Mail goes to one at a time: nobody else is in a call with somebody who left.
+        let call = match self.message.clone() {
+            _ if members.iter().any(|member| member.barred) => Err(unsubscribed()),
+            Ok(message) => {
+                let to = members.into_iter().map(target).collect();
+                Ok(Call { message, slot, attempt, to })
+            }
+            Err(problem) => Err(unrenderable(&problem)),
+        };
         let first = (attempt == 1).then_some(self.claimed.message.due_since);
         let (lane, plan) = (self.claimed.lane, self.claimed.plan.id);
         let prepared = Prepared { nos, call, lane, plan, first, leave: self.leave };

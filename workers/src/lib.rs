@@ -33,6 +33,7 @@ use herald_shared::amqp::{self, Topology};
 use herald_shared::db::{self, Hot, Pool, PoolSize};
 use herald_shared::domain::Lane;
 use herald_shared::lifecycle::Process;
+use herald_shared::links::LinkSource;
 use herald_shared::ops::{Needed, Ops};
 use herald_shared::serve::serve;
 use tokio::net::TcpListener;
@@ -54,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) accounts: Accounts,
     pub(crate) messages: Messages,
+    /// Where recipients' links come from.
+    pub(crate) links: LinkSource,
     pub(crate) lease: Arc<Lease>,
     pub(crate) metrics: Metrics,
     /// Connections to ask for an account's pace.
@@ -88,6 +91,9 @@ impl Worker {
     /// # Errors
     /// When the port is taken or a URL cannot be read.
     pub async fn build(config: Config) -> anyhow::Result<Self> {
+        if config.common.public_url.is_none() {
+            tracing::warn!("HERALD_PUBLIC_URL is not set: no message has a link to its page");
+        }
         let pool = db::connect(&config.common.database_url, PoolSize(4), Hot::Yes)?;
         let listener = TcpListener::bind(config.listen).await?;
         let ops = Ops::new().database(pool.clone());
@@ -122,6 +128,7 @@ impl Worker {
             pace,
             watch: Watch::default(),
             messages: Messages::default(),
+            links: link_source(&self.config),
             lease: lease.clone(),
             metrics,
             running: Mutex::default(),
@@ -158,6 +165,10 @@ impl Worker {
         process.spawn("health", health::run(shared, reports, drained.clone()));
         process.spawn("lease", lease::run(lease, beats, drained));
     }
+}
+
+fn link_source(config: &Config) -> LinkSource {
+    LinkSource::new(config.common.master_key.clone(), config.common.public_url.clone())
 }
 
 fn lane_context(process: &mut Process, shared: &Arc<Shared>, lane: Lane) -> Arc<LaneContext> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use herald_channels::Message;
 use herald_shared::db::claim::Claimed;
 use herald_shared::domain::template;
+use herald_shared::links::Links;
 
 /// Plans kept; at some 30 kB each.
 const KEPT: usize = 256;
@@ -16,13 +17,19 @@ pub(crate) struct Messages(Mutex<HashMap<i64, Arc<Message>>>);
 
 impl Messages {
     /// The message of a claimed job's plan, or why its templates cannot be used.
-    pub(crate) fn get(&self, claimed: &mut Claimed) -> Result<Arc<Message>, String> {
+    pub(crate) fn get(
+        &self,
+        claimed: &mut Claimed,
+        links: Option<Arc<Links>>,
+    ) -> Result<Arc<Message>, String> {
         let mut kept = self.0.lock().expect("nothing panics while it is held");
         if let Some(message) = kept.get(&claimed.plan.id) {
             return Ok(message.clone());
         }
         let plan = &mut claimed.message;
-        let content = template::compile(&plan.content, &plan.title)
+        let asks = plan.asks && links.is_some();
+        let with_link = asks.then(|| plan.content.with_link());
+        let content = template::compile(with_link.as_ref().unwrap_or(&plan.content), &plan.title)
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
         let message = Arc::new(Message {
             plan: claimed.plan,
@@ -32,6 +39,8 @@ impl Messages {
             lane: claimed.lane,
             metadata: plan.metadata.take(),
             acknowledgement: plan.acknowledgement.take(),
+            asks,
+            links,
         });
         if kept.len() >= KEPT {
             kept.clear();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use herald_shared::db::claim::{Claimed, Want};
 use herald_shared::db::{self, ANSWER, Client, worker};
 use herald_shared::domain::pointer::Pointer;
+use herald_shared::links::Links;
 use tracing::Instrument as _;
 
 use crate::LaneContext;
@@ -27,6 +28,13 @@ pub(crate) async fn run(context: &Arc<LaneContext>, pointer: Pointer) -> bool {
                 return true;
             }
         };
+    let links = match links(context).await {
+        Ok(links) => links,
+        Err(error) => {
+            tracing::warn!(error = %format!("{error:#}"), "cannot make recipients' links: a job comes back");
+            return true;
+        }
+    };
     let (permits, wish) = match permits::first(context, &account, pointer).await {
         Ok(first) => first,
         Err(wait) => {
@@ -44,11 +52,21 @@ pub(crate) async fn run(context: &Arc<LaneContext>, pointer: Pointer) -> bool {
     };
     let Some(mut claimed) = context.batches.claim(want).await else { return true };
     let account = current(context, account, &claimed).await;
-    let message = shared.messages.get(&mut claimed);
+    let message = shared.messages.get(&mut claimed, links);
     // The accepting request's trace goes along: every line logged about this job, by drivers too, carries it.
     let traceparent = claimed.message.traceparent.as_deref().unwrap_or_default();
     let span = tracing::info_span!("job", id = pointer.job, plan = %claimed.plan.number(), traceparent);
     Job::new(context.clone(), account, claimed, message, wish).work(permits).instrument(span).await
+}
+
+/// Where recipients' links come from; `None`: there is no public address. Its key is read once.
+async fn links(context: &LaneContext) -> anyhow::Result<Option<Arc<Links>>> {
+    let source = &context.shared.links;
+    if source.base.is_some() && source.known().is_none() {
+        let client = context.pool.get().await?;
+        source.key(&client).await?;
+    }
+    Ok(source.links())
 }
 
 /// Gives an unclaimed job back. Without a wait its account is at fault: admission chooses again.

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use herald_channels::NetPolicy;
 use herald_shared::db::accept::NewRecipient;
+use herald_shared::domain::template::LINK;
 use herald_shared::domain::{Channel, DeliveryStatus, FirstTiers, Reason, Slot};
 use serde_json::Value;
 
@@ -122,7 +123,7 @@ impl Audience {
     /// Renders the message once, so that what fails for everybody (a filter's arguments, endless loops) is told now.
     fn try_first(&self, message: &Message, problems: &mut Problems) {
         let Some((index, person)) = self.people.first().filter(|_| problems.is_empty()) else { return };
-        if let Err(problem) = message.compiled.render(person.name.as_deref(), person.variables.as_ref()) {
+        if let Err(problem) = message.compiled.trial(person.name.as_deref(), person.variables.as_ref()) {
             let detail = format!("cannot be rendered for /recipients/{index}: {}", problem.detail);
             problems.add(content::pointer(problem.field, &message.content), detail);
         }
@@ -160,7 +161,10 @@ pub(super) fn repetitions(
 /// Variables the message takes from its recipients.
 fn used(message: &Message) -> Vec<String> {
     let names = message.compiled.variables().iter();
-    names.filter(|name| *name != "name" && !BUILT_IN.contains(&name.as_str())).cloned().collect()
+    names
+        .filter(|name| !["name", LINK].contains(&name.as_str()) && !BUILT_IN.contains(&name.as_str()))
+        .cloned()
+        .collect()
 }
 
 /// A digest of where a person receives something and of what shows of them in it. A webhook's body has everything.
@@ -169,9 +173,11 @@ pub(super) fn what_is_read(kind: &str, address: &str, person: &NewRecipient, mes
     let whole = kind == Channel::Webhook.address_kind();
     let name = person.name.as_deref().filter(|_| whole || names.contains("name"));
     let key = person.key.as_deref().filter(|_| whole);
+    // Everybody has a page of their own.
+    let own = message.compiled.says_link().then(|| identity(person));
     let variables: Vec<(&String, &Value)> =
         person.variables.iter().flatten().filter(|(name, _)| whole || names.contains(*name)).collect();
-    let text = serde_json::to_string(&(address, key, name, variables));
+    let text = serde_json::to_string(&(address, key, name, own, variables));
     digest::of(&text.expect("strings and JSON values can be written as JSON"))
 }
 
@@ -187,13 +193,15 @@ fn breaks_lines(value: &Value) -> bool {
 /// What a message needs of everybody who gets it.
 pub(super) struct Needs {
     used: Vec<String>,
+    /// The message has the recipient's own link in it.
+    says_link: bool,
     /// Sets of missing variables that the template copes with (`{{ room | default("-") }}`) or not, found by rendering once per set.
     bearable: HashMap<Vec<String>, bool>,
 }
 
 impl Needs {
     pub(super) fn of(message: &Message) -> Self {
-        Needs { used: used(message), bearable: HashMap::new() }
+        Needs { used: used(message), says_link: message.compiled.says_link(), bearable: HashMap::new() }
     }
 
     /// What one person lacks, or has and must not: where below them, and what.
@@ -209,6 +217,10 @@ impl Needs {
         if !missing.is_empty() && !self.are_bearable(&missing, message, person) {
             let detail = format!("lacks variables that the content uses: {}", missing.join(", "));
             problems.push(("", detail));
+        }
+        if self.says_link && given.is_some_and(|given| given.contains_key(LINK)) {
+            let detail = "link is reserved for the recipient's own page: give the variable another name";
+            problems.push(("/variables", detail.to_owned()));
         }
         for name in &message.in_subject {
             if given.and_then(|given| given.get(name)).is_some_and(breaks_lines) {
@@ -227,7 +239,7 @@ impl Needs {
         if self.bearable.len() == MAX_GAPS {
             return false;
         }
-        let rendered = message.compiled.render(person.name.as_deref(), person.variables.as_ref());
+        let rendered = message.compiled.trial(person.name.as_deref(), person.variables.as_ref());
         self.bearable.insert(missing.to_vec(), rendered.is_ok());
         rendered.is_ok()
     }

@@ -74,10 +74,29 @@ fn read_link(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
     good.then_some(link)
 }
 
+/// Checks the message as it goes out: where the plan asks for reading, everybody gets a link of their own. `published`: pages have
+/// an address.
+pub(super) fn check_link(message: &mut Message, asks: bool, published: bool, problems: &mut Problems) {
+    if asks && let Ok(compiled) = template::compile(&message.content.with_link(), &message.title) {
+        message.compiled = compiled;
+    }
+    if message.compiled.says_link() && !published {
+        let pointer = if asks { "/acknowledgement" } else { "/content" };
+        problems.add(
+            pointer,
+            "needs recipients' pages, which have no address here: the operator must set HERALD_PUBLIC_URL",
+        );
+    }
+}
+
 /// A message read before, as stored with its plan.
-pub(super) fn stored(title: String, content: Content) -> Result<Message, String> {
+pub(super) fn stored(title: String, content: Content, asks: bool) -> Result<Message, String> {
     let mut problems = Problems::default();
-    compile(title, content, &mut problems).ok_or_else(|| {
+    let message = compile(title, content, &mut problems).map(|mut message| {
+        check_link(&mut message, asks, true, &mut Problems::default());
+        message
+    });
+    message.ok_or_else(|| {
         let problem = problems.into_list().into_iter().next();
         problem.map_or_else(String::new, |problem| format!("The plan's content: {}.", problem.detail))
     })

@@ -1,5 +1,7 @@
 //! A plan that is known to be good but has no id yet.
 
+use std::collections::BTreeMap;
+
 use herald_shared::db::accept::{Idempotency, NewPlan, NewRecipient};
 use herald_shared::db::drafts::never;
 use herald_shared::db::plans::{DeliveryCounts, RecipientCounts, View};
@@ -127,6 +129,7 @@ fn as_accepted(draft: &Draft, plan: PlanRef, created_at: Timestamp) -> View {
         title: draft.title.clone(),
         reference: draft.reference.clone(),
         acknowledgement: draft.acknowledgement.clone(),
+        answers: BTreeMap::new(),
         metadata: draft.metadata.clone(),
         recipients: RecipientCounts {
             total,

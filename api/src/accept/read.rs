@@ -2,6 +2,7 @@
 
 use herald_channels::NetPolicy;
 use herald_shared::db::drafts::never;
+use herald_shared::domain::content::asks_for_reading;
 use herald_shared::domain::{Channel, FirstTiers, Lane, OnUnknown, Slot, Tier};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -27,6 +28,8 @@ const MAX_OPTION: usize = 50;
 pub struct Given<'a> {
     /// The tenant's accounts.
     pub chosen: &'a Chosen,
+    /// Recipients' pages have an address.
+    pub published: bool,
     /// Which webhook targets may be named.
     pub net: &'a NetPolicy,
     /// The time.
@@ -52,7 +55,7 @@ pub fn read(document: &Document<'_>, given: &Given<'_>) -> Result<Draft, Refused
     let Some(mut plan) = root.object(&mut problems) else {
         return Err(Refused { problems, lacks_account: false });
     };
-    let message = content::read(&mut plan, &mut problems);
+    let mut message = content::read(&mut plan, &mut problems);
     let steps = steps::read(&mut plan, given.chosen, &mut problems);
     let is_draft = plan.take("draft").and_then(|field| field.boolean(&mut problems)).unwrap_or(false);
     // People may come later into a draft.
@@ -66,7 +69,10 @@ pub fn read(document: &Document<'_>, given: &Given<'_>) -> Result<Draft, Refused
     let terms = terms(&mut plan, given.now, is_draft, &mut problems);
     not_yet(&mut plan, &mut problems);
     plan.finish(&mut problems);
-    if let Some(message) = &message {
+    if let Some(message) = &mut message {
+        let acknowledgement = terms.as_ref().and_then(|terms| terms.acknowledgement.as_ref());
+        let asks = asks_for_reading(&steps.tiers, acknowledgement);
+        content::check_link(message, asks, given.published, &mut problems);
         audience.check_variables(message, &mut problems);
         content::check_fit(message, &steps.tiers, &mut problems);
     }

@@ -95,7 +95,7 @@ impl Intake {
     /// # Errors
     /// When the draft's content does not compile in this build.
     pub fn new(format: Format, draft: &Held, net: Arc<NetPolicy>) -> Result<Self, String> {
-        let message = content::stored(draft.title.clone(), draft.content.clone())?;
+        let message = content::stored(draft.title.clone(), draft.content.clone(), draft.asks)?;
         let input = match format {
             Format::Csv => Input::Csv(Csv::default()),
             Format::Ndjson => Input::Ndjson(Lines::default()),
@@ -228,7 +228,7 @@ impl Judge {
     /// What fails for everybody is told at the first.
     fn render(&mut self, line: u64, person: &NewRecipient) -> Result<(), String> {
         self.rendered = true;
-        let rendered = self.message.compiled.render(person.name.as_deref(), person.variables.as_ref());
+        let rendered = self.message.compiled.trial(person.name.as_deref(), person.variables.as_ref());
         rendered.map(drop).map_err(|problem| {
             format!("The plan's {} cannot be rendered for line {line}: {}", problem.field, problem.detail)
         })

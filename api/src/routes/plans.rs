@@ -135,10 +135,11 @@ impl Reading<'_> {
 
     async fn against(&self, chosen: Arc<Chosen>) -> Result<Read> {
         let (bytes, net, digest) = (self.bytes.clone(), self.app.net.clone(), self.digest);
+        let published = self.app.links.base.is_some();
         let read = move || {
             let document =
                 Document::parse(&bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
-            let given = Given { chosen: &chosen, net: &net, now: now() };
+            let given = Given { chosen: &chosen, published, net: &net, now: now() };
             Ok((accept::read(&document, &given), digest.then(|| digest::of(document.text()))))
         };
         if self.bytes.len() <= LONG {

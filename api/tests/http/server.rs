@@ -142,7 +142,9 @@ async fn serve(pool: Pool, master_key: &str, stop: CancellationToken, deadline: 
     let (waker, _) = Waker::new("amqp://127.0.0.1:1/%2f".into(), Topology::new("test"), stop.clone());
     let net = NetPolicy::new(Vec::new());
     let ring = KeyRing::parse(master_key).unwrap();
-    let (app, accepting) = App::new(pool.clone(), pool, ring, net, &ops.registry, waker, deadline).unwrap();
+    let public = "https://m.example.org".parse().ok();
+    let (app, accepting) =
+        App::new((pool.clone(), pool), ring, public, net, &ops.registry, waker, deadline).unwrap();
     tokio::spawn(accepting);
     tokio::spawn(app.watches.clone().run(app.clone(), stop.clone()));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

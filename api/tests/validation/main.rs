@@ -24,7 +24,7 @@ fn try_read(text: &str) -> Result<Draft, Vec<(String, String)>> {
     let chosen = Chosen::new(vec![(Channel::Email, 1), (Channel::Webhook, 2), (Channel::Inbox, 3)]);
     let net = NetPolicy::new(vec!["10.1.0.0/16".parse().unwrap()]);
     let document = Document::parse(text.as_bytes()).expect("JSON");
-    read(&document, &Given { chosen: &chosen, net: &net, now: now() }).map_err(|refused| {
+    read(&document, &Given { chosen: &chosen, published: true, net: &net, now: now() }).map_err(|refused| {
         let list = refused.problems.into_list().into_iter();
         list.map(|problem| match problem.place {
             Place::Pointer(pointer) => (pointer, problem.detail),

@@ -128,7 +128,8 @@ fn without_a_mail_account_the_default_channel_is_refused() {
     let (chosen, net) = (Chosen::new(Vec::new()), NetPolicy::new(Vec::new()));
     let body = plan(json!({})).to_string();
     let document = Document::parse(body.as_bytes()).unwrap();
-    let refused = read(&document, &Given { chosen: &chosen, net: &net, now: now() }).unwrap_err();
+    let refused =
+        read(&document, &Given { chosen: &chosen, published: true, net: &net, now: now() }).unwrap_err();
     assert!(refused.lacks_account);
     assert_eq!(refused.problems.into_list()[0].place, Place::Pointer("/channels".to_owned()));
 }

@@ -72,6 +72,8 @@ pub struct PlanContent {
     pub traceparent: Option<String>,
     /// When it was accepted, or its `send_at`.
     pub due_since: Timestamp,
+    /// It wants to know who has read it.
+    pub asks: bool,
 }
 
 /// One delivery's recipient.
@@ -87,6 +89,8 @@ pub struct Member {
     pub address: String,
     /// Template variables.
     pub variables: Option<Map<String, Value>>,
+    /// The address has unsubscribed: nothing is sent to it.
+    pub barred: bool,
 }
 
 /// Claims jobs and marks their first calls, in one synced commit. One statement, its own transaction.
@@ -122,6 +126,7 @@ fn claimed(row: &tokio_postgres::Row, incarnation: i64) -> Result<Claimed, Error
     let names: Vec<Option<String>> = row.get("names");
     let addresses: Vec<Option<String>> = row.get("addresses");
     let variables: Vec<Option<Json<Map<String, Value>>>> = row.get("variables");
+    let barred: Vec<i32> = row.get("barred");
     let rest = keys.into_iter().zip(names).zip(addresses).zip(variables);
     let members = nos
         .into_iter()
@@ -132,6 +137,7 @@ fn claimed(row: &tokio_postgres::Row, incarnation: i64) -> Result<Claimed, Error
             name,
             address: address.unwrap_or_default(),
             variables: variables.map(|v| v.0),
+            barred: barred.binary_search(&no).is_ok(),
         })
         .collect();
     let created_at: Timestamp = row.get("created_at");
@@ -153,6 +159,7 @@ fn claimed(row: &tokio_postgres::Row, incarnation: i64) -> Result<Claimed, Error
             acknowledgement: row.get("acknowledgement"),
             traceparent: row.get("traceparent"),
             due_since: row.get("due_since"),
+            asks: row.get("asks"),
         },
         members,
         batch: usize::try_from(row.get::<_, i32>("batch")).unwrap_or(1).max(1),

@@ -50,6 +50,8 @@ pub struct Held {
     pub title: String,
     /// What it says.
     pub content: Content,
+    /// It wants to know who has read it.
+    pub asks: bool,
     /// Its slots.
     pub slots: Vec<Slot>,
     /// Which tiers use them one after the other.
@@ -78,6 +80,7 @@ pub async fn hold(db: &Transaction<'_>, tenant_id: i64, plan: PlanRef) -> Result
         recipients: row.get("n_recipients"),
         title: row.get("title"),
         content: row.get::<_, Json<Content>>("content").0,
+        asks: row.get("asks"),
         slots: codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?,
         first_tiers: FirstTiers::from_code(row.get("first_tiers")),
     }))

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
 use super::Error;
-use crate::domain::ids::PlanRef;
+use crate::domain::ids::{Packed, PlanRef};
 use crate::domain::{Content, Slot};
 
 /// Puts a plan's message into the inboxes of `owners` (recipient `numbers`, same order; at most 1000).
@@ -81,10 +81,27 @@ pub async fn list(
     let slot = before.map(|position| position.slot);
     let no = before.map(|position| position.no);
     let rows = client.query(&statement, &[&tenant_id, &owner, &at, &plan, &slot, &no, &limit]).await?;
-    Ok(rows.iter().map(read).collect())
+    Ok(rows.iter().map(message).collect())
 }
 
-fn read(row: &Row) -> Message {
+/// Notes that its owner has read a message; when they first did. `None`: there is no such message.
+///
+/// # Errors
+/// [`Error`] of the database; the call may be repeated.
+pub async fn read(
+    client: &impl GenericClient,
+    tenant_id: i64,
+    owner: &str,
+    message: Packed,
+) -> Result<Option<Timestamp>, Error> {
+    let Ok(made) = Timestamp::from_millisecond(message.plan.created_ms) else { return Ok(None) };
+    let statement = client.prepare_cached(include_str!("sql/inbox/read.sql")).await?;
+    let (plan, slot, no) = (message.plan.id, message.slot, message.no);
+    let row = client.query_opt(&statement, &[&tenant_id, &owner, &plan, &made, &slot, &no]).await?;
+    Ok(row.map(|row| row.get("read_at")))
+}
+
+fn message(row: &Row) -> Message {
     Message {
         plan: PlanRef::new(row.get("plan_created_at"), row.get("plan_id")),
         slot: row.get("slot"),

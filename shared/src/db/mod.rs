@@ -25,6 +25,7 @@ pub mod migrate;
 pub mod pace;
 pub mod parked;
 pub mod plans;
+pub mod reading;
 pub mod recipient_pace;
 pub mod recipients;
 pub mod reclaim;

@@ -1,9 +1,12 @@
 //! Plans as their owners see them. Acceptance writes them (`accept`), the job protocol moves them.
 
+use std::collections::BTreeMap;
+
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio_postgres::Row;
+use tokio_postgres::types::Json;
 
 use super::Error;
 use crate::domain::ids::PlanRef;
@@ -51,6 +54,10 @@ pub struct RecipientCounts {
     pub cancelled: i64,
     /// Ended with nothing better than an unknown outcome.
     pub unknown: i64,
+    /// Have read it; overlaps with the others, like the next one.
+    pub read: i64,
+    /// Have answered.
+    pub acknowledged: i64,
     /// Merged into others at acceptance; not part of `total`.
     pub duplicates: i64,
 }
@@ -82,6 +89,8 @@ pub struct View {
     pub reference: Option<String>,
     /// What recipients may answer with.
     pub acknowledgement: Option<Value>,
+    /// How often each answer was given.
+    pub answers: BTreeMap<String, i64>,
     /// The caller's own strings.
     pub metadata: Option<Value>,
     /// Its people.
@@ -195,6 +204,10 @@ fn read(row: &Row) -> Result<View, Error> {
         title: row.get("title"),
         reference: row.get("reference"),
         acknowledgement: row.get("acknowledgement"),
+        answers: row
+            .get::<_, Option<Json<BTreeMap<String, i64>>>>("answers")
+            .map(|Json(map)| map)
+            .unwrap_or_default(),
         metadata: row.get("metadata"),
         recipients: recipient_counts(row, slots.len(), status, &deliveries),
         deliveries,
@@ -232,7 +245,8 @@ fn recipient_counts(
     let total = i64::from(row.get::<_, i32>("n_recipients"));
     // Ended before they were expanded: they will have no delivery.
     let never = if status.is_ended() { total - deliveries.total } else { 0 };
-    let duplicates = i64::from(row.get::<_, i32>("n_duplicates"));
+    let count = |name: &str| i64::from(row.get::<_, i32>(name));
+    let (duplicates, read, acknowledged) = (count("n_duplicates"), count("n_read"), count("n_acknowledged"));
     let (reached, unreachable, cancelled, unknown) = if slots == 1 {
         (
             deliveries.sent + deliveries.delivered,
@@ -244,5 +258,15 @@ fn recipient_counts(
         (row.get("reached"), row.get("unreachable"), row.get("cancelled"), row.get("unknown"))
     };
     let pending = total - reached - unreachable - cancelled - unknown;
-    RecipientCounts { total, pending, reached, unreachable, cancelled, unknown, duplicates }
+    RecipientCounts {
+        total,
+        pending,
+        reached,
+        unreachable,
+        cancelled,
+        unknown,
+        read,
+        acknowledged,
+        duplicates,
+    }
 }

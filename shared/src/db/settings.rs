@@ -7,6 +7,8 @@ use crate::secrets::{self, KeyRing};
 
 /// The pepper of the API keys' hashes.
 pub const KEY_PEPPER: &str = "key_pepper";
+/// The key of signed links (`links`).
+pub const LINK_KEY: &str = "link_key";
 
 fn aad(name: &str) -> String {
     format!("setting|{name}")

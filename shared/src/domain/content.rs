@@ -1,6 +1,7 @@
 //! What a plan says and by which steps it goes out, as stored in `plan.content` and `plan.tiers`.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Channel, words};
 
@@ -22,6 +23,46 @@ pub struct Content {
     pub link: Option<String>,
 }
 
+impl Content {
+    /// With the recipient's own link as last line wherever it is not said already: what goes out of a plan that waits for reading.
+    #[must_use]
+    pub fn with_link(&self) -> Content {
+        let text = self.text.as_ref().map(|text| match says_link(text) {
+            true => text.clone(),
+            false => format!("{}\n\n{{{{ link }}}}\n", text.trim_end_matches('\n')),
+        });
+        let html = self.html.as_ref().map(|html| {
+            let mut html = html.clone();
+            if !says_link(&html) {
+                let end = html.rfind("</body>").unwrap_or(html.len());
+                html.insert_str(end, "<p><a href=\"{{ link }}\">{{ link }}</a></p>\n");
+            }
+            html
+        });
+        Content { text, html, ..self.clone() }
+    }
+}
+
+/// Whether a template prints the reserved variable `link`.
+fn says_link(template: &str) -> bool {
+    let prints = template.split("{{").skip(1).map(|rest| rest.trim_start_matches('-').trim_start());
+    prints
+        .filter_map(|rest| rest.strip_prefix("link"))
+        .any(|rest| !rest.starts_with(|next: char| next.is_alphanumeric() || next == '_'))
+}
+
+/// Whether a plan wants to know who has read it: it offers answers, or a tier waits for reading or an answer. The same rule is in
+/// `sql/claim/claim.sql`.
+#[must_use]
+pub fn asks_for_reading(tiers: &[Tier], acknowledgement: Option<&Value>) -> bool {
+    // By the stored form, as SQL reads it.
+    let waits = |tier: &Tier| {
+        let stored = serde_json::to_value(tier).unwrap_or_default();
+        matches!(stored["until"].as_str(), Some("read" | "acknowledged"))
+    };
+    acknowledgement.is_some() || tiers.iter().any(waits)
+}
+
 words! {
     /// How a tier uses its channels.
     Mode, "mode", {
@@ -40,4 +81,39 @@ pub struct Tier {
     pub channels: Vec<Channel>,
     /// How they are used.
     pub mode: Mode,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(text: &str, html: &str) -> Content {
+        Content { text: Some(text.to_owned()), html: Some(html.to_owned()), ..Content::default() }
+    }
+
+    #[test]
+    fn the_link_is_added_where_it_is_not_said() {
+        let sent = content("Water is off.\n", "<body><p>Off</p></body>").with_link();
+        assert_eq!(sent.text.as_deref(), Some("Water is off.\n\n{{ link }}\n"));
+        let html = sent.html.unwrap();
+        assert!(html.ends_with("<p><a href=\"{{ link }}\">{{ link }}</a></p>\n</body>"), "{html}");
+    }
+
+    #[test]
+    fn a_text_that_says_the_link_is_left_alone() {
+        for said in ["See {{ link }}", "{{link}}", "{{- link -}}", "{{ link | upper }}"] {
+            let given = content(said, said);
+            assert_eq!(given.with_link(), given, "{said}");
+        }
+        for other in ["{{ linked }}", "{{ link_2 }}", "link", "{{ name }} link }}"] {
+            assert_ne!(content(other, other).with_link(), content(other, other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_plan_asks_for_reading_when_it_offers_answers() {
+        let tiers = [Tier { channels: vec![Channel::Email], mode: Mode::All }];
+        assert!(!asks_for_reading(&tiers, None));
+        assert!(asks_for_reading(&tiers, Some(&serde_json::json!({"options": ["Yes"], "other": false}))));
+    }
 }

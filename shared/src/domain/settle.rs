@@ -61,6 +61,10 @@ pub fn fate(
         Next::GiveUp if failure.class == Class::Transient => {
             Fate::Final(DeliveryStatus::Failed, Some(Reason::Exhausted))
         }
+        // Nobody was called: the address is not in the mailing any more.
+        Next::GiveUp if failure.reason == Reason::Unsubscribed => {
+            Fate::Final(DeliveryStatus::Suppressed, Some(failure.reason))
+        }
         Next::GiveUp => Fate::Final(DeliveryStatus::Failed, Some(failure.reason)),
     }
 }

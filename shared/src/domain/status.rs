@@ -35,6 +35,12 @@ impl PlanStatus {
         matches!(self, PlanStatus::Scheduled | PlanStatus::Running | PlanStatus::Paused)
     }
 
+    /// Whether its recipients may have been written to.
+    #[must_use]
+    pub const fn went_out(self) -> bool {
+        !matches!(self, PlanStatus::Draft | PlanStatus::AwaitingApproval | PlanStatus::Rejected)
+    }
+
     /// Whether it was ended before everything was sent: whoever has no delivery yet will have none.
     #[must_use]
     pub const fn is_ended(self) -> bool {

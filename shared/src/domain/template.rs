@@ -15,6 +15,11 @@ const FUEL: u64 = 50_000;
 /// Characters one rendered field may have.
 const MAX_RENDERED: usize = 100_000;
 
+/// The reserved variable: the recipient's own page.
+pub const LINK: &str = "link";
+/// A link as long as they get, for trials.
+const SAMPLE_LINK: &str = "https://messages.example.org/m/AbCdEfGhIjKlMnOpQrStUvWx";
+
 /// What is wrong with a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
@@ -101,6 +106,12 @@ impl Compiled {
         &self.variables
     }
 
+    /// Whether it says the reserved variable `link`: then everybody gets something of their own.
+    #[must_use]
+    pub fn says_link(&self) -> bool {
+        self.variables.contains(LINK)
+    }
+
     /// Whether it has a plain text.
     #[must_use]
     pub fn has_text(&self) -> bool {
@@ -113,8 +124,20 @@ impl Compiled {
         self.variables.is_empty() && self.fixed.len() == self.fields.len()
     }
 
-    /// Renders it for one recipient. `name` is always available, empty when the recipient has none;
-    /// a variable called `name` wins over it.
+    /// Renders it as a trial: `link` stands for any recipient's.
+    ///
+    /// # Errors
+    /// As [`render`](Compiled::render).
+    pub fn trial(
+        &self,
+        name: Option<&str>,
+        variables: Option<&Map<String, Value>>,
+    ) -> Result<Rendered, TemplateProblem> {
+        self.render(name, variables, Some(SAMPLE_LINK))
+    }
+
+    /// Renders it for one recipient. `name` is always available, empty when the recipient has none; `link` is the recipient's page.
+    /// Variables of these names win over them (`link` only in plans that were accepted before it was reserved).
     ///
     /// # Errors
     /// A [`TemplateProblem`]: permanent for this recipient (a variable of the wrong shape, too long a result).
@@ -122,10 +145,15 @@ impl Compiled {
         &self,
         name: Option<&str>,
         variables: Option<&Map<String, Value>>,
+        link: Option<&str>,
     ) -> Result<Rendered, TemplateProblem> {
         let mut context: BTreeMap<&str, minijinja::Value> = BTreeMap::new();
         if !self.is_general() {
             context.insert("name", name.unwrap_or("").into());
+            if let Some(link) = link {
+                // Nothing in it needs escaping (`links::PublicUrl`); escaped slashes would hide it from those who look for links.
+                context.insert(LINK, minijinja::Value::from_safe_string(link.to_owned()));
+            }
             for (key, value) in variables.into_iter().flatten() {
                 context.insert(key, minijinja::Value::from(minijinja::value::Serde(value)));
             }
@@ -185,16 +213,29 @@ mod tests {
         let compiled = compile(&text("你好 {{ name }}，房间 {{ 房间 }}"), "t").unwrap();
         assert_eq!(compiled.variables().iter().collect::<Vec<_>>(), ["name", "房间"]);
         let vars = serde_json::json!({"房间": "301"});
-        let rendered = compiled.render(Some("李雷"), vars.as_object()).unwrap();
+        let rendered = compiled.render(Some("李雷"), vars.as_object(), None).unwrap();
         assert_eq!(rendered.text.unwrap(), "你好 李雷，房间 301");
     }
 
     #[test]
     fn html_is_escaped_and_text_is_not() {
         let content = Content { html: Some("<b>{{ name }}</b>".into()), ..text("{{ name }}") };
-        let rendered = compile(&content, "t").unwrap().render(Some("<i>"), None).unwrap();
+        let rendered = compile(&content, "t").unwrap().render(Some("<i>"), None, None).unwrap();
         assert_eq!(rendered.html.unwrap(), "<b>&lt;i&gt;</b>");
         assert_eq!(rendered.text.unwrap(), "<i>");
+    }
+
+    #[test]
+    fn the_link_is_reserved_and_not_escaped() {
+        let content =
+            Content { html: Some("<a href=\"{{ link }}\">{{ name }}</a>".into()), ..text("{{ link }}") };
+        let compiled = compile(&content, "t").unwrap();
+        assert!(compiled.says_link() && !compiled.is_general());
+        assert!(compiled.render(None, None, None).is_err(), "nobody is sent a text with a hole");
+        let rendered = compiled.render(Some("/"), None, Some("https://m.test/m/x")).unwrap();
+        assert_eq!(rendered.text.unwrap(), "https://m.test/m/x");
+        assert_eq!(rendered.html.unwrap(), "<a href=\"https://m.test/m/x\">&#x2f;</a>");
+        assert!(compiled.trial(None, None).is_ok());
     }
 
     #[test]
@@ -206,9 +247,9 @@ mod tests {
 
     #[test]
     fn a_missing_variable_and_an_endless_loop_are_errors() {
-        assert!(compile(&text("{{ room }}"), "t").unwrap().render(None, None).is_err());
+        assert!(compile(&text("{{ room }}"), "t").unwrap().render(None, None, None).is_err());
         let endless = text("{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}");
-        assert!(compile(&endless, "t").unwrap().render(None, None).is_err());
+        assert!(compile(&endless, "t").unwrap().render(None, None, None).is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
--- The counters of a plan differ from a recount, or a finished plan lacks deliveries.
+-- The counters of a plan differ from a recount of deliveries, readings or answers, or a finished plan lacks deliveries.
 SELECT 'plan ' || p.id || ' has ' || to_jsonb(c)
   FROM plan p, LATERAL (
        SELECT count(*) AS n_deliveries,
@@ -10,6 +10,13 @@ SELECT 'plan ' || p.id || ' has ' || to_jsonb(c)
               count(*) FILTER (WHERE d.status = 7) AS n_suppressed,
               count(*) FILTER (WHERE d.status = 8) AS n_cancelled,
               count(*) FILTER (WHERE d.status = 9) AS n_expired
-         FROM delivery d WHERE d.plan_id = p.id) AS c
+         FROM delivery d WHERE d.plan_id = p.id) AS c,
+       LATERAL (
+       SELECT count(r.read_at) AS n_read, count(r.answered_at) AS n_acknowledged
+         FROM recipient r WHERE r.plan_id = p.id) AS r
  WHERE NOT to_jsonb(p) @> to_jsonb(c)
+    OR NOT to_jsonb(p) @> to_jsonb(r)
+    OR p.answers IS DISTINCT FROM (SELECT jsonb_object_agg(a.answer, a.n)
+                                     FROM (SELECT r.answer, count(*) AS n FROM recipient r
+                                            WHERE r.plan_id = p.id AND r.answer IS NOT NULL GROUP BY r.answer) AS a)
     OR (p.status = 6 AND p.first_tiers = 0 AND c.n_deliveries <> p.n_recipients * cardinality(p.slots))

@@ -21,6 +21,7 @@ mod limits_fleet;
 mod limits_recipients;
 mod outage;
 mod plans;
+mod reading;
 mod recovery;
 mod resolve;
 mod routes;

@@ -78,7 +78,9 @@ fn filled(path: &str, other: &Belongings) -> String {
         Some("deliveries") => &other.delivery,
         Some("accounts") => &other.account,
         Some("keys") => &other.key,
-        Some("inbox") => return path.replace("{owner}", "canary-owner"),
+        Some("inbox") => {
+            return path.replace("{owner}", "canary-owner").replace("{id}", &other.delivery);
+        }
         Some("dead-letters") => return path.to_owned(),
         _ => panic!("{path} is new: say here what of another tenant's could be asked for with it"),
     };
@@ -104,7 +106,8 @@ fn body(route: &Route) -> Option<Value> {
             | "/v1/plans/{id}/recall"
             | "/v1/plans/{id}/stop"
             | "/v1/plans/{id}/send"
-            | "/v1/plans/{id}/recipients",
+            | "/v1/plans/{id}/recipients"
+            | "/v1/inbox/{owner}/{id}/read",
         )
         | ("GET" | "DELETE", _) => None,
         (method, path) => panic!("{method} {path} is new: give it a good body here"),
@@ -179,6 +182,10 @@ async fn every_route_asks_for_a_key_with_its_scope() {
         [nobody.with_key("hk_nonsense"), nobody.with_key(&format!("hk_{}", "A".repeat(43))), nobody.clone()];
     for route in &routes {
         let Some(scope) = &route.scope else {
+            // What a token opens is looked at in reading.rs.
+            if route.path.contains('{') {
+                continue;
+            }
             assert_eq!(nobody.get(&route.path).await.status, 200, "{}", route.path);
             continue;
         };

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use herald_shared::domain::ids::{PlanRef, delivery_uuid};
-use herald_shared::domain::template::Compiled;
+use herald_shared::domain::template::{Compiled, Rendered, TemplateProblem};
 use herald_shared::domain::{Lane, Slot};
+use herald_shared::links::{Holder, Links};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -35,6 +36,25 @@ impl Call {
     pub fn delivery(&self, target: &Target) -> Uuid {
         delivery_uuid(self.message.plan, self.slot.code(), target.no)
     }
+
+    /// The links of `target`, and whom they stand for.
+    #[must_use]
+    pub fn links(&self, target: &Target) -> Option<(&Links, Holder)> {
+        let holder =
+            Holder { plan_id: self.message.plan.id, no: target.no, channel: Some(self.slot.channel()) };
+        self.message.links.as_deref().map(|links| (links, holder))
+    }
+
+    /// The message as `target` gets it.
+    ///
+    /// # Errors
+    /// Why it cannot be rendered: permanent for this recipient.
+    pub fn render(&self, target: &Target) -> Result<Rendered, TemplateProblem> {
+        let content = &self.message.content;
+        let page =
+            self.links(target).filter(|_| content.says_link()).map(|(links, holder)| links.page(holder));
+        content.render(target.name.as_deref(), target.variables.as_ref(), page.as_deref())
+    }
 }
 
 /// What a plan says.
@@ -53,6 +73,10 @@ pub struct Message {
     pub metadata: Option<Value>,
     /// What recipients may answer with, as accepted.
     pub acknowledgement: Option<Value>,
+    /// It wants to know who has read it.
+    pub asks: bool,
+    /// Where recipients' links come from; `None`: this installation has no public address.
+    pub links: Option<Arc<Links>>,
 }
 
 /// One recipient of a call.

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use herald_shared::clock;
 use herald_shared::domain::template::Rendered;
-use herald_shared::domain::{Class, Failure, Reason};
+use herald_shared::domain::{Class, Failure, Lane, Reason};
 use lettre::message::header::{
     Date, From as FromHeader, HeaderName, HeaderValue, Headers, MIME_VERSION_1_0, MessageId, ReplyTo,
     Subject, To,
@@ -43,14 +43,19 @@ impl Mail {
         let address = address::parse(&target.address).ok_or_else(|| {
             failure(Class::PermanentRecipient, "address", "is not a mail address", Reason::InvalidAddress)
         })?;
-        let content = &call.message.content;
-        let rendered = content
-            .render(target.name.as_deref(), target.variables.as_ref())
-            .map_err(|problem| unusable(&problem.to_string()))?;
+        let mut rendered = call.render(target).map_err(|problem| unusable(&problem.to_string()))?;
+        if let Some((links, holder)) = call.links(target).filter(|_| call.message.asks) {
+            rendered.html = rendered.html.map(|html| with_pixel(html, &links.pixel(holder)));
+        }
         let envelope = Envelope::new(&settings.from.email, &address);
         let message_id = format!("<{}@{}>", call.delivery(target), settings.from.email.domain());
         let to = Mailbox::new(display_name(target)?, address);
-        let mut text = headers(settings, to, &rendered.subject, &message_id)?.to_string().into_bytes();
+        let mut headers = headers(settings, to, &rendered.subject, &message_id)?;
+        // An urgent message does not ask whether it is wanted: who left the mailing gets it all the same.
+        if let Some((links, holder)) = call.links(target).filter(|_| call.message.lane != Lane::Urgent) {
+            way_out(&mut headers, &links.unsubscribe(holder));
+        }
+        let mut text = headers.to_string().into_bytes();
         if text.split(|byte| *byte == b'\n').any(|line| line.len() > MAX_LINE) {
             return Err(unusable("a header line would be longer than 998 bytes"));
         }
@@ -81,7 +86,7 @@ fn headers(settings: &Settings, to: Mailbox, subject: &str, message_id: &str) ->
     if !is_clean(subject) {
         return Err(unusable("the subject holds control characters"));
     }
-    let mut headers = Headers::with_capacity(8);
+    let mut headers = Headers::with_capacity(10);
     headers.set(Date::from(SystemTime::from(clock::now())));
     headers.set(FromHeader::from(lettre::message::Mailboxes::from(settings.from.clone())));
     if let Some(reply_to) = &settings.reply_to {
@@ -95,6 +100,22 @@ fn headers(settings: &Settings, to: Mailbox, subject: &str, message_id: &str) ->
     headers.insert_raw(HeaderValue::new(name, "auto-generated".to_owned()));
     headers.set(MIME_VERSION_1_0);
     Ok(headers)
+}
+
+/// How to leave, with one click (RFC 8058).
+fn way_out(headers: &mut Headers, url: &str) {
+    let mut set = |name, value| {
+        headers.insert_raw(HeaderValue::new(HeaderName::new_from_ascii_str(name), value));
+    };
+    set("List-Unsubscribe", format!("<{url}>"));
+    set("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned());
+}
+
+/// An image that nobody sees; fetching it says that the mail was opened.
+fn with_pixel(mut html: String, url: &str) -> String {
+    let end = html.rfind("</body>").unwrap_or(html.len());
+    html.insert_str(end, &format!("<img src=\"{url}\" width=\"1\" height=\"1\" alt=\"\">\n"));
+    html
 }
 
 /// The MIME parts, content headers first: both kinds as alternatives (text first), or the one there is.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{Call, Target};
 
-/// Absent values are `null`, so that every message has the same fields; `page` follows with recipients' pages.
+/// Absent values are `null`, so that every message has the same fields.
 #[derive(Serialize)]
 struct Payload<'a> {
     id: Uuid,
@@ -19,6 +19,8 @@ struct Payload<'a> {
     text: Option<&'a str>,
     html: Option<&'a str>,
     link: Option<&'a str>,
+    /// The recipient's page.
+    page: Option<String>,
     acknowledge: Option<Acknowledge<'a>>,
     tier: u8,
     priority: &'static str,
@@ -30,6 +32,8 @@ struct Payload<'a> {
 
 #[derive(Serialize)]
 struct Acknowledge<'a> {
+    /// Takes an answer, `{"option": ..., "text": ...}`.
+    url: Option<String>,
     options: &'a Value,
 }
 
@@ -46,10 +50,8 @@ struct Recipient<'a> {
 /// Why the content does not render, in words.
 pub(super) fn serialise(call: &Call, target: &Target, sent_at: Timestamp) -> Result<Vec<u8>, String> {
     let message = &call.message;
-    let rendered = message
-        .content
-        .render(target.name.as_deref(), target.variables.as_ref())
-        .map_err(|problem| problem.to_string())?;
+    let rendered = call.render(target).map_err(|problem| problem.to_string())?;
+    let links = call.links(target);
     let options = message.acknowledgement.as_ref().and_then(|wanted| wanted.get("options"));
     let payload = Payload {
         id: call.delivery(target),
@@ -59,7 +61,11 @@ pub(super) fn serialise(call: &Call, target: &Target, sent_at: Timestamp) -> Res
         text: rendered.text.as_deref(),
         html: rendered.html.as_deref(),
         link: rendered.link.as_deref(),
-        acknowledge: options.map(|options| Acknowledge { options }),
+        page: links.map(|(links, holder)| links.page(holder)),
+        acknowledge: options.map(|options| Acknowledge {
+            url: links.map(|(links, holder)| links.acknowledge(holder)),
+            options,
+        }),
         tier: call.slot.tier(),
         priority: message.lane.as_str(),
         recipient: Recipient {

@@ -94,7 +94,7 @@ struct Card<'a> {
 /// Why the message cannot go to WeCom, in words for its sender.
 pub(super) fn serialise(call: &Call, people: &People<'_>, agent_id: u64) -> Result<Vec<u8>, String> {
     let content = &call.message.content;
-    let render = |target: &Target| content.render(target.name.as_deref(), target.variables.as_ref());
+    let render = |target: &Target| call.render(target);
     let first = call.to.first().ok_or("the call has no recipient")?;
     let rendered = render(first).map_err(|problem| problem.to_string())?;
     // One message goes to all: whoever made the call had to see to it that it is the same.
@@ -112,7 +112,7 @@ pub(super) fn serialise(call: &Call, people: &People<'_>, agent_id: u64) -> Resu
 /// Why it cannot go to WeCom, in words for its sender.
 pub(super) fn check(content: &Compiled) -> Result<(), String> {
     if content.is_general() {
-        let rendered = content.render(None, None).map_err(|problem| problem.to_string())?;
+        let rendered = content.render(None, None, None).map_err(|problem| problem.to_string())?;
         return part(&rendered).map(drop);
     }
     if content.has_text() { Ok(()) } else { Err(NO_TEXT.to_owned()) }

@@ -93,6 +93,8 @@ pub fn message(content: Content) -> Arc<Message> {
         lane: Lane::Urgent,
         metadata: Some(json!({"ticket": "42"})),
         acknowledgement: Some(json!({"options": ["Received"], "other": true})),
+        asks: false,
+        links: None,
     })
 }
 

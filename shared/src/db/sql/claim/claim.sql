@@ -2,7 +2,9 @@
 -- $1 job ids, $2 calls to mark, $3 recipients a call (parallel arrays), $4 incarnation, $5 backstop in ms, $6 again: the answer to
 -- an earlier try was lost, so jobs this run holds already count as free (the caller has none of them in work).
 -- $7 recipients a call when the content differs from person to person (parallel to $1). What has template syntax counts as
--- personal, by the rule of domain::template; only looked at where it makes a difference.
+-- personal, by the rule of domain::template, and so does what asks for reading, since everybody gets their own link
+-- (domain::content::asks_for_reading); only looked at where it makes a difference.
+-- barred: mail addresses that have unsubscribed from the tenant. Only looked at where it has such, and never for urgent messages.
 -- Locks plainly, in id order: SKIP LOCKED could skip a row that admission has just marked, and ack its only pointer.
 -- A job that changed between this statement's snapshot and its lock is left alone: its deliveries would be read as they
 -- were before the change. It becomes due again by itself.
@@ -26,18 +28,22 @@ WITH want AS MATERIALIZED (
        AND a.id = j.account_id AND a.enabled AND a.deleted_at IS NULL
        AND w.id = $4 AND w.ended_at IS NULL
     RETURNING j.id, j.token, j.plan_id, j.tenant_id, j.slot, j.lane, j.attempt, j.lo, j.hi, j.members, a.id AS account_id, a.version AS account_version,
-              p.created_at, p.on_unknown, p.title, p.content, p.metadata, p.acknowledgement, p.traceparent, coalesce(p.send_at, p.created_at) AS due_since
+              p.created_at, p.on_unknown,
+              p.acknowledgement IS NOT NULL OR p.tiers @? '$[*].until ? (@ == "read" || @ == "acknowledged")' AS asks, p.title, p.content, p.metadata, p.acknowledgement, p.traceparent, coalesce(p.send_at, p.created_at) AS due_since
 ), work AS MATERIALIZED (
     -- OFFSET 0 fixes the order: job, its range of deliveries, each one's recipient by full key. Left free, a plan made while all
     -- plans had one recipient joined jobs to whole plans of recipients: 30 s a batch at 10,000 of them.
     SELECT t.id, d.no, r.key, r.name, r.address, r.variables,
+           f.has_barred AND EXISTS (SELECT FROM unsubscribed u WHERE u.tenant_id = t.tenant_id AND u.address = lower(r.address)) AS barred,
            (row_number() OVER (PARTITION BY t.id ORDER BY d.no) - 1) / f.batch AS call, w.calls, f.batch
       FROM taken t
       JOIN want w ON w.id = t.id
       CROSS JOIN LATERAL (SELECT CASE WHEN w.batch <> w.personal
-                                       AND concat_ws(' ', t.title, t.content ->> 'subject', t.content ->> 'text', t.content ->> 'html',
-                                                     t.content ->> 'link') ~ '\{[{%#]'
-                                      THEN w.personal ELSE w.batch END AS batch OFFSET 0) AS f
+                                       AND (t.asks OR concat_ws(' ', t.title, t.content ->> 'subject', t.content ->> 'text', t.content ->> 'html',
+                                                     t.content ->> 'link') ~ '\{[{%#]')
+                                      THEN w.personal ELSE w.batch END AS batch,
+                                t.slot & 15 = 1 AND t.lane <> 0
+                                  AND EXISTS (SELECT FROM unsubscribed u WHERE u.tenant_id = t.tenant_id) AS has_barred OFFSET 0) AS f
       CROSS JOIN LATERAL (SELECT d.no FROM delivery d
                            WHERE d.plan_id = t.plan_id AND d.slot = t.slot AND d.no BETWEEN t.lo AND t.hi
                              AND d.status = 0 AND d.attempt = t.attempt AND (t.members IS NULL OR d.no = ANY(t.members)) OFFSET 0) AS d
@@ -59,7 +65,8 @@ SELECT t.*, coalesce(max(k.batch), 1) AS batch,
        coalesce(array_agg(k.name ORDER BY k.no) FILTER (WHERE k.no IS NOT NULL), '{}') AS names,
        coalesce(array_agg(k.address ORDER BY k.no) FILTER (WHERE k.no IS NOT NULL), '{}') AS addresses,
        coalesce(array_agg(k.variables ORDER BY k.no) FILTER (WHERE k.no IS NOT NULL), '{}') AS variables,
+       coalesce(array_agg(k.no ORDER BY k.no) FILTER (WHERE k.barred), '{}') AS barred,
        count(k.no) FILTER (WHERE k.call < k.calls) AS marked
   FROM taken t LEFT JOIN work k ON k.id = t.id
  GROUP BY t.id, t.token, t.plan_id, t.tenant_id, t.slot, t.lane, t.attempt, t.lo, t.hi, t.members, t.account_id, t.account_version,
-          t.created_at, t.on_unknown, t.title, t.content, t.metadata, t.acknowledgement, t.traceparent, t.due_since
+          t.created_at, t.on_unknown, t.asks, t.title, t.content, t.metadata, t.acknowledgement, t.traceparent, t.due_since

@@ -33,6 +33,8 @@ fn call(title: &str, content: Content, name: Option<&str>) -> Call {
         lane: Lane::Normal,
         metadata: None,
         acknowledgement: None,
+        asks: false,
+        links: None,
     };
     let variables: Map<String, Value> = json!({"room": "三〇一"}).as_object().unwrap().clone();
     let target = Target {

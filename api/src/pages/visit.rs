@@ -1,0 +1,166 @@
+//! `GET /m/{token}`: the page, and the image in it whose fetch with the page's cookie is what counts as reading.
+
+use axum::extract::{Path, State};
+use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use herald_shared::db::reading::{self, Note, Page, Shown};
+use herald_shared::domain::template::{self, Rendered};
+use herald_shared::links::{Holder, LinkKey, Links, Purpose};
+
+use super::answer::Offered;
+use super::html::{self, Answered, View};
+use super::language::Words;
+use super::{Found, find, is_prefetch, link_key, opened, plain, trouble};
+use crate::App;
+use crate::error::Result;
+
+/// Name of the cookie that says: the page was shown here.
+const VISIT: &str = "herald_visit";
+/// How long it is kept, in seconds.
+const KEPT: u32 = 86_400;
+/// Other messages shown.
+const HISTORY: i64 = 20;
+
+/// The page.
+pub(super) async fn page(State(app): State<App>, Path(token): Path<String>, headers: HeaderMap) -> Response {
+    match show(&app, &token, &headers).await {
+        Ok(response) => response,
+        Err(problem) => trouble(&headers, &problem),
+    }
+}
+
+async fn show(app: &App, token: &str, headers: &HeaderMap) -> Result<Response> {
+    let holder = opened(app, Purpose::Page, token).await?.ok_or_else(super::nothing)?;
+    let page = match find(app, holder).await? {
+        Found::Page(page) => page,
+        Found::Withdrawn => return Err(super::withdrawn()),
+        Found::Nothing => return Err(super::nothing()),
+    };
+    let drawn = Drawn { up: "", note: |_| None, entered: (None, None) };
+    let text = draw(app, (token, holder), &page, headers, &drawn).await?;
+    let mut response = super::html(StatusCode::OK, text);
+    if let Some(cookie) = cookie(app, token, holder).await? {
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// The image.
+pub(super) async fn image(
+    State(app): State<App>,
+    method: Method,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    match seen(&app, &method, &token, &headers).await {
+        Ok(()) => super::image(),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn seen(app: &App, method: &Method, token: &str, headers: &HeaderMap) -> Result<()> {
+    let Some(holder) = opened(app, Purpose::Page, token).await? else { return Ok(()) };
+    let visited = visit(headers).and_then(|visit| link_key_known(app)?.open(Purpose::Visit, visit));
+    // A browser that names its reason fetches the image as an image, when somebody looks at the page.
+    let looks = headers.get("sec-fetch-dest").is_none_or(|dest| dest == "image");
+    if method == Method::GET && visited == Some(holder) && looks && !is_prefetch(headers) {
+        let Holder { plan_id, no, channel } = holder;
+        app.recorder.note(Note { plan_id, no, channel, answer: None, words: None }).await?;
+    }
+    Ok(())
+}
+
+fn link_key_known(app: &App) -> Option<std::sync::Arc<LinkKey>> {
+    app.links.known()
+}
+
+fn visit(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    cookies.flat_map(|cookies| cookies.split(';')).find_map(|cookie| {
+        let (name, value) = cookie.trim().split_once('=')?;
+        (name == VISIT).then_some(value)
+    })
+}
+
+async fn cookie(app: &App, token: &str, holder: Holder) -> Result<Option<HeaderValue>> {
+    let visit = link_key(app).await?.token(Purpose::Visit, holder);
+    let (below, secure) = match &app.links.base {
+        Some(base) => (base.path(), if base.is_https() { "; Secure" } else { "" }),
+        None => ("", ""),
+    };
+    let text =
+        format!("{VISIT}={visit}; Path={below}/m/{token}; Max-Age={KEPT}; HttpOnly; SameSite=Lax{secure}");
+    Ok(HeaderValue::from_str(&text).ok())
+}
+
+/// How a page is drawn.
+pub(super) struct Drawn<'a> {
+    /// From the page's address to the folder of the tokens.
+    pub(super) up: &'static str,
+    /// What is wrong, in the page's language.
+    pub(super) note: fn(&'static Words) -> Option<&'static str>,
+    /// What was entered in a form that was refused.
+    pub(super) entered: (Option<&'a str>, Option<&'a str>),
+}
+
+/// The page's HTML.
+pub(super) async fn draw(
+    app: &App,
+    (token, holder): (&str, Holder),
+    page: &Page,
+    headers: &HeaderMap,
+    drawn: &Drawn<'_>,
+) -> Result<String> {
+    let words = Words::of(headers, page.locale.as_deref());
+    let key = link_key(app).await?;
+    let address =
+        app.links.base.clone().map(|base| Links::new(key.clone(), base).page(holder)).unwrap_or_default();
+    let shown = rendered(&page.shown, &address);
+    let text = match (&shown.text, &shown.html) {
+        (Some(text), _) => text.clone(),
+        (None, Some(html)) => plain::words_of(html),
+        (None, None) => String::new(),
+    };
+    let history = history(app, page, &key).await?;
+    let offered = Offered::of(page.acknowledgement.as_ref());
+    let is_web = |link: &&str| link.starts_with("https://") || link.starts_with("http://");
+    Ok(html::page(&View {
+        words,
+        up: drawn.up,
+        token,
+        title: &shown.subject,
+        text: &text,
+        link: shown.link.as_deref().filter(is_web),
+        options: &offered.options,
+        other: offered.other,
+        entered: drawn.entered,
+        note: (drawn.note)(words),
+        answered: page.answered.as_ref().map(|(answer, at)| Answered {
+            answer,
+            words: page.words.as_deref(),
+            at: *at,
+        }),
+        history: &history,
+    }))
+}
+
+/// The message as it was sent; should it not render any more (a newer engine), its title is still shown.
+fn rendered(shown: &Shown, address: &str) -> Rendered {
+    let (name, variables) = (shown.name.as_deref(), shown.variables.as_ref());
+    let compiled = template::compile(&shown.content, &shown.title).ok();
+    compiled
+        .and_then(|compiled| compiled.render(name, variables, Some(address)).ok())
+        .unwrap_or_else(|| Rendered { subject: shown.title.clone(), ..Rendered::default() })
+}
+
+/// Title and token of what the person has read before. Only a key says that two recipients are one person.
+async fn history(app: &App, page: &Page, links: &LinkKey) -> Result<Vec<(String, String)>> {
+    let Some(key) = &page.key else { return Ok(Vec::new()) };
+    let found = reading::history(&app.db().await?, (page.tenant_id, key), &page.shown, HISTORY).await?;
+    let entry = |shown: &Shown| {
+        let holder = Holder { plan_id: shown.plan.id, no: shown.no, channel: None };
+        (rendered(shown, "").subject, links.token(Purpose::Page, holder))
+    };
+    Ok(found.iter().map(entry).collect())
+}
