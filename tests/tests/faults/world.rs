@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use crate::fleet::Fleet;
 use crate::schedule::Shape;
 
-/// Calls each mail and webhook account may have at once, per worker.
-pub(crate) const CONCURRENCY: u32 = 4;
-/// Calls an inbox account may have at once, per worker.
+/// Calls each mail and webhook account may have at once, all workers together.
+pub(crate) const CONCURRENCY: u32 = 12;
+/// Calls an inbox account may have at once, all workers together.
 const INBOX_CONCURRENCY: u32 = 4;
 /// How long a provider normally takes, so that calls are under way when something dies.
 const USUAL: Duration = Duration::from_millis(80);
@@ -64,7 +64,7 @@ impl World {
         World { servers, database, prefix, fleet, tenants, shape }
     }
 
-    /// Calls one worker may have under way at once: what its death can make unknown.
+    /// Calls one worker may have under way at once, when it is the only one: what its death can make unknown.
     pub(crate) fn calls_per_worker(&self) -> u64 {
         self.tenants.len() as u64 * u64::from(2 * CONCURRENCY + INBOX_CONCURRENCY)
     }
