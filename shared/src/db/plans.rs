@@ -4,10 +4,11 @@ use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio_postgres::Row;
+use tokio_postgres::types::Json;
 
 use super::Error;
 use crate::domain::ids::PlanRef;
-use crate::domain::{Lane, OnUnknown, PlanStatus, Slot};
+use crate::domain::{Lane, OnUnknown, PlanStatus, Slot, Tier};
 
 /// Deliveries of a plan by status. Disjoint; they add up to `total`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub struct RecipientCounts {
     pub cancelled: i64,
     /// Ended with nothing better than an unknown outcome.
     pub unknown: i64,
+    /// Whose ladder is open; overlaps with the others.
+    pub waiting: i64,
     /// Merged into others at acceptance; not part of `total`.
     pub duplicates: i64,
 }
@@ -80,6 +83,8 @@ pub struct View {
     pub title: String,
     /// The caller's own name for it.
     pub reference: Option<String>,
+    /// By which steps it goes out.
+    pub tiers: Vec<Tier>,
     /// What recipients may answer with.
     pub acknowledgement: Option<Value>,
     /// The caller's own strings.
@@ -194,6 +199,7 @@ fn read(row: &Row) -> Result<View, Error> {
         finished_at: row.get("finished_at"),
         title: row.get("title"),
         reference: row.get("reference"),
+        tiers: row.get::<_, Json<Vec<Tier>>>("tiers").0,
         acknowledgement: row.get("acknowledgement"),
         metadata: row.get("metadata"),
         recipients: recipient_counts(row, slots.len(), status, &deliveries),
@@ -233,7 +239,8 @@ fn recipient_counts(
     // Ended before they were expanded: they will have no delivery.
     let never = if status.is_ended() { total - deliveries.total } else { 0 };
     let duplicates = i64::from(row.get::<_, i32>("n_duplicates"));
-    let (reached, unreachable, cancelled, unknown) = if slots == 1 {
+    let ladder: bool = row.get("ladder");
+    let (reached, unreachable, cancelled, unknown) = if slots == 1 && !ladder {
         (
             deliveries.sent + deliveries.delivered,
             deliveries.failed + deliveries.suppressed,
@@ -244,5 +251,11 @@ fn recipient_counts(
         (row.get("reached"), row.get("unreachable"), row.get("cancelled"), row.get("unknown"))
     };
     let pending = total - reached - unreachable - cancelled - unknown;
-    RecipientCounts { total, pending, reached, unreachable, cancelled, unknown, duplicates }
+    // Without a ladder there is nothing to wait for but the first outcome.
+    let waiting = match (ladder && status != PlanStatus::Draft, status.is_ended()) {
+        (true, false) => i64::from(row.get::<_, i32>("n_waiting")),
+        (true, true) => 0,
+        (false, _) => pending,
+    };
+    RecipientCounts { total, pending, reached, unreachable, cancelled, unknown, waiting, duplicates }
 }

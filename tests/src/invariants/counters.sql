@@ -12,4 +12,4 @@ SELECT 'plan ' || p.id || ' has ' || to_jsonb(c)
               count(*) FILTER (WHERE d.status = 9) AS n_expired
          FROM delivery d WHERE d.plan_id = p.id) AS c
  WHERE NOT to_jsonb(p) @> to_jsonb(c)
-    OR (p.status = 6 AND p.first_tiers = 0 AND c.n_deliveries <> p.n_recipients * cardinality(p.slots))
+    OR (p.status = 6 AND p.first_tiers = 0 AND p.untils IS NULL AND c.n_deliveries <> p.n_recipients * cardinality(p.slots))

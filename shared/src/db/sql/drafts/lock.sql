@@ -1,4 +1,4 @@
 -- A plan, locked against everybody who writes it; fails at once when somebody has it. $1 tenant, $2 plan, $3 when it was made.
-SELECT status, lane, send_at, expires_at, n_recipients, title, content, slots, first_tiers
+SELECT status, lane, send_at, expires_at, n_recipients, title, content, slots, first_tiers, waits
   FROM plan WHERE tenant_id = $1 AND id = $2 AND created_at = $3
    FOR NO KEY UPDATE NOWAIT
