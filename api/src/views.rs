@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use herald_shared::db::plans::{DeliveryCounts, View};
-use herald_shared::domain::{Lane, OnUnknown, PlanStatus};
+use herald_shared::domain::{Lane, OnUnknown, PlanStatus, Tier};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -24,6 +24,7 @@ pub struct Plan<'a> {
     expires_at: Option<Timestamp>,
     started_at: Option<Timestamp>,
     finished_at: Option<Timestamp>,
+    tiers: &'a [Tier],
     recipients: Recipients,
     answers: BTreeMap<&'a str, i64>,
     deliveries: Deliveries,
@@ -78,6 +79,7 @@ pub fn plan(view: &View) -> Plan<'_> {
         expires_at: view.expires_at,
         started_at: view.started_at,
         finished_at: view.finished_at,
+        tiers: &view.tiers,
         recipients: Recipients {
             total: counts.total,
             pending: counts.pending,
@@ -85,8 +87,7 @@ pub fn plan(view: &View) -> Plan<'_> {
             unreachable: counts.unreachable,
             cancelled: counts.cancelled,
             unknown: counts.unknown,
-            // One tier has no step to wait for: a ladder is open exactly while nothing final is known.
-            waiting: counts.pending,
+            waiting: counts.waiting,
             read: counts.read,
             acknowledged: counts.acknowledged,
             duplicates: counts.duplicates,

@@ -8,7 +8,7 @@ use herald_api::error::Kind;
 use herald_api::routes::{OPS, table};
 use herald_channels::registry;
 use herald_shared::domain::outcome::Outcome;
-use herald_shared::domain::{Channel, DeliveryStatus, Lane, OnUnknown, PlanStatus, Reason};
+use herald_shared::domain::{Channel, DeliveryStatus, LadderResult, Lane, OnUnknown, PlanStatus, Reason};
 use serde_json::Value;
 
 fn document() -> Value {
@@ -52,6 +52,7 @@ fn closed_lists_are_the_code_s() {
     same("/Channel/enum", Channel::ALL.iter().map(|word| word.as_str()).collect());
     same("/PlanStatus/enum", PlanStatus::ALL.iter().map(|word| word.as_str()).collect());
     same("/DeliveryStatus/enum", DeliveryStatus::ALL.iter().map(|word| word.as_str()).collect());
+    same("/Result/enum", LadderResult::ALL.iter().map(|word| word.as_str()).collect());
     same("/Reason/enum", Reason::ALL.iter().map(|word| word.as_str()).collect());
     same("/Scope/enum", Scope::ALL.iter().map(|word| word.as_str()).collect());
     same("/Plan/properties/priority/enum", Lane::ALL.iter().map(|word| word.as_str()).collect());

@@ -1,7 +1,7 @@
 //! The dispatcher: everything that becomes due passes through here.
 //!
 //! `expand` turns plans into deliveries and jobs, `admit` (by scan) and `wake` (by hint) publish pointers to due jobs within
-//! a window per queue, `reclaim` gives back what dead workers held, `halt` sees to plans that were paused or ended, `sweep` ends
+//! a window per queue, `escalate` fires the steps of ladders, `reclaim` gives back what dead workers held, `halt` sees to plans that were paused or ended, `sweep` ends
 //! what has expired. Any number may run: each queue but the urgent ones has one that admits it (`turns`), other rows are
 //! shared by SKIP LOCKED, and everything twice is harmless.
 //!
@@ -11,6 +11,7 @@ mod admit;
 mod backlog;
 mod choosing;
 mod config;
+mod escalate;
 mod expand;
 mod halt;
 mod low;
@@ -79,8 +80,8 @@ impl Dispatcher {
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         let topology = Topology::new(&config.common.queue_prefix);
         let publisher = Publisher::new(topology.clone());
-        let urgent = db::connect(&config.common.database_url, PoolSize(4), Hot::Walks)?;
-        let others = db::connect(&config.common.database_url, PoolSize(7), Hot::Walks)?;
+        let urgent = db::connect(&config.common.database_url, PoolSize(5), Hot::Walks)?;
+        let others = db::connect(&config.common.database_url, PoolSize(9), Hot::Walks)?;
         let listener = TcpListener::bind(config.listen).await?;
         let broker = publisher.clone();
         let ops = Ops::new().database(others.clone()).check(
@@ -131,6 +132,7 @@ impl Dispatcher {
         process.spawn("turns", turns::run(shared.clone(), beats, stop.clone()));
         for &lane in Lane::ALL {
             process.spawn("expand", expand::run(shared.clone(), lane, stop.clone()));
+            process.spawn("escalate", escalate::run(shared.clone(), lane, stop.clone()));
             process.spawn("admit", admit::run(shared.clone(), lane, stop.clone()));
         }
         process.spawn("watch queues", window::run(shared.clone(), stop.clone()));

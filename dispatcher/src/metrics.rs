@@ -10,6 +10,8 @@ pub(crate) struct Metrics {
     pub(crate) jobs_due: IntGaugeVec,
     /// Age of the oldest due job.
     pub(crate) oldest_due: GaugeVec,
+    /// Age of the oldest step of a ladder that fired last; 0 when none is due.
+    pub(crate) oldest_escalation: GaugeVec,
     /// Deliveries waiting in the broker.
     pub(crate) in_flight: IntGaugeVec,
     /// Deliveries that may wait in the broker.
@@ -49,6 +51,11 @@ impl Metrics {
         let metrics = Metrics {
             jobs_due: numbers("herald_jobs_due", "Jobs due and not claimed, counted up to 10,000.", lane),
             oldest_due: gauges("herald_oldest_due_seconds", "Age of the oldest due job.", lane),
+            oldest_escalation: gauges(
+                "herald_oldest_escalation_seconds",
+                "For how long the oldest step of a ladder is due; 0: none is.",
+                lane,
+            ),
             in_flight: numbers(
                 "herald_jobs_in_flight",
                 "Deliveries waiting in the broker's queue, estimated.",
@@ -96,9 +103,10 @@ impl Metrics {
     }
 
     fn add_to(&self, registry: &Registry) {
-        let all: [Box<dyn prometheus::core::Collector>; 14] = [
+        let all: [Box<dyn prometheus::core::Collector>; 15] = [
             Box::new(self.jobs_due.clone()),
             Box::new(self.oldest_due.clone()),
+            Box::new(self.oldest_escalation.clone()),
             Box::new(self.in_flight.clone()),
             Box::new(self.window.clone()),
             Box::new(self.rate.clone()),

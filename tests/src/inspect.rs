@@ -8,7 +8,7 @@ use crate::Database;
 const CANARY: &str = "canary";
 
 /// Queries that must give nothing; the first line of each says what it means when they do.
-const INVARIANTS: [&str; 8] = [
+const INVARIANTS: [&str; 9] = [
     include_str!("invariants/job_left.sql"),
     include_str!("invariants/attempt_open.sql"),
     include_str!("invariants/plan_not_over.sql"),
@@ -17,6 +17,7 @@ const INVARIANTS: [&str; 8] = [
     include_str!("invariants/recipients.sql"),
     include_str!("invariants/attempts.sql"),
     include_str!("invariants/first.sql"),
+    include_str!("invariants/ladders.sql"),
 ];
 
 /// Breaches of the invariants in a database at rest.

@@ -1,8 +1,10 @@
 //! `title` and `content`: what a plan says.
 
+use std::collections::BTreeSet;
+
 use herald_channels::registry;
 use herald_shared::domain::template::{self, Compiled};
-use herald_shared::domain::{Content, Tier};
+use herald_shared::domain::{Channel, Content, Tier};
 use url::Url;
 
 use crate::json::{Field, Object};
@@ -124,9 +126,11 @@ fn compile(title: String, content: Content, problems: &mut Problems) -> Option<M
 
 /// Finds channels whose providers cannot carry the message, as far as that can be known before it is rendered for anybody.
 pub(super) fn check_fit(message: &Message, tiers: &[Tier], problems: &mut Problems) {
-    let channels = tiers.iter().flat_map(|tier| &tier.channels);
+    // Each once: several tiers may use the same.
+    let channels: BTreeSet<Channel> = tiers.iter().flat_map(|tier| tier.channels.iter().copied()).collect();
     for provider in channels
-        .flat_map(|&channel| registry().iter().filter(move |provider| provider.spec().channel == channel))
+        .into_iter()
+        .flat_map(|channel| registry().iter().filter(move |provider| provider.spec().channel == channel))
     {
         if let Err(detail) = provider.check_message(&message.compiled) {
             problems.add("/content/text", detail);

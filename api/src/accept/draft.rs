@@ -24,7 +24,7 @@ pub struct Draft {
     pub lane: Lane,
     /// Its rule for unknown outcomes.
     pub on_unknown: OnUnknown,
-    /// Slots of tier 1 with the account of each.
+    /// Slots of all tiers with the account of each.
     pub slots: Vec<(Slot, i64)>,
     /// When to start; `None`: at once.
     pub send_at: Option<Timestamp>,
@@ -128,12 +128,14 @@ fn as_accepted(draft: &Draft, plan: PlanRef, created_at: Timestamp) -> View {
         finished_at: None,
         title: draft.title.clone(),
         reference: draft.reference.clone(),
+        tiers: draft.tiers.clone(),
         acknowledgement: draft.acknowledgement.clone(),
         answers: BTreeMap::new(),
         metadata: draft.metadata.clone(),
         recipients: RecipientCounts {
             total,
             pending: total,
+            waiting: total,
             duplicates: draft.duplicates.into(),
             ..RecipientCounts::default()
         },

@@ -1,5 +1,7 @@
 //! From the body of `POST /v1/plans` to a [`Draft`]: pure, all problems at once.
 
+use std::time::Duration;
+
 use herald_channels::NetPolicy;
 use herald_shared::db::drafts::never;
 use herald_shared::domain::content::asks_for_reading;
@@ -66,7 +68,10 @@ pub fn read(document: &Document<'_>, given: &Given<'_>) -> Result<Draft, Refused
     let audience = people.map_or(Audience { people: Vec::new(), duplicates: 0 }, |field| {
         audience::read(&field, given.net, &mut problems)
     });
-    let terms = terms(&mut plan, given.now, is_draft, &mut problems);
+    let terms = terms(&mut plan, given.now, (is_draft, steps.waits()), &mut problems);
+    if terms.as_ref().is_none_or(|terms| terms.acknowledgement.is_none()) {
+        steps.check_answers(&mut problems);
+    }
     not_yet(&mut plan, &mut problems);
     plan.finish(&mut problems);
     if let Some(message) = &mut message {
@@ -96,7 +101,12 @@ struct Terms {
     metadata: Option<Value>,
 }
 
-fn terms(plan: &mut Object<'_>, now: Timestamp, draft: bool, problems: &mut Problems) -> Option<Terms> {
+fn terms(
+    plan: &mut Object<'_>,
+    now: Timestamp,
+    (draft, waits): (bool, Duration),
+    problems: &mut Problems,
+) -> Option<Terms> {
     let lane = plan
         .take("priority")
         .map_or(Some(Lane::Normal), |field| field.word(&["urgent", "normal", "bulk"], problems));
@@ -111,7 +121,7 @@ fn terms(plan: &mut Object<'_>, now: Timestamp, draft: bool, problems: &mut Prob
         Some(at)
     });
     let start = send_at.map_or(now, |at| at.max(now));
-    let expires_at = expires_at(plan, start, lane.unwrap_or(Lane::Normal), draft, problems);
+    let expires_at = expires_at(plan, start, (lane.unwrap_or(Lane::Normal), waits), draft, problems);
     let reference = plan.take("reference").and_then(|field| field.line(MAX_REFERENCE, problems));
     let acknowledgement = plan.take("acknowledgement").and_then(|field| acknowledgement(&field, problems));
     let metadata = plan.take("metadata").and_then(|field| field.free_object(MAX_METADATA, problems));
@@ -131,13 +141,13 @@ fn terms(plan: &mut Object<'_>, now: Timestamp, draft: bool, problems: &mut Prob
 fn expires_at(
     plan: &mut Object<'_>,
     start: Timestamp,
-    lane: Lane,
+    (lane, waits): (Lane, Duration),
     draft: bool,
     problems: &mut Problems,
 ) -> Option<Timestamp> {
     let Some(field) = plan.take("expires_at") else {
         // Of a draft it is counted when it is sent.
-        let at = if draft { Some(never()) } else { default_expiry(start, lane) };
+        let at = if draft { Some(never()) } else { default_expiry(start, lane, waits) };
         if at.is_none() {
             problems.add(plan.pointer("send_at"), "is too far in the future");
         }
@@ -150,10 +160,10 @@ fn expires_at(
     Some(at)
 }
 
-/// When a plan that starts at `start` is given up if nothing else was said.
-pub(crate) fn default_expiry(start: Timestamp, lane: Lane) -> Option<Timestamp> {
+/// When a plan that starts at `start` and whose tiers wait so long together is given up if nothing else was said.
+pub(crate) fn default_expiry(start: Timestamp, lane: Lane, waits: Duration) -> Option<Timestamp> {
     let hours = if lane == Lane::Urgent { 24 } else { 72 };
-    start.checked_add(SignedDuration::from_hours(hours)).ok()
+    start.checked_add(SignedDuration::from_hours(hours)).and_then(|at| at.checked_add(waits)).ok()
 }
 
 fn acknowledgement(field: &Field<'_>, problems: &mut Problems) -> Option<Value> {
@@ -180,18 +190,20 @@ fn acknowledgement(field: &Field<'_>, problems: &mut Problems) -> Option<Value> 
 /// What the contract has and this release does not: said so, instead of "not a known field".
 fn not_yet(plan: &mut Object<'_>, problems: &mut Problems) {
     if let Some(field) = plan.take("policy") {
-        field.refuse(problems, "is not supported yet: give channels or one tier");
+        field.refuse(problems, "is not supported yet: give channels or tiers");
     }
 }
 
 fn draft(message: Message, tiers: Vec<Tier>, chosen: &Chosen, mut audience: Audience, terms: Terms) -> Draft {
-    let channels: Vec<Channel> = tiers.iter().flat_map(|tier| tier.channels.iter().copied()).collect();
-    if channels.contains(&Channel::Inbox) {
+    let in_order: Vec<Slot> = (1..)
+        .zip(&tiers)
+        .flat_map(|(no, tier)| tier.channels.iter().map(move |channel| Slot::new(no, *channel)))
+        .collect();
+    if in_order.iter().any(|slot| slot.channel() == Channel::Inbox) {
         audience.give_inboxes();
     }
-    let slot = |channel: &Channel| Some((Slot::new(1, *channel), chosen.account(*channel)?));
-    let slots: Vec<(Slot, i64)> = channels.iter().filter_map(slot).collect();
-    let in_order: Vec<Slot> = slots.iter().map(|(slot, _)| *slot).collect();
+    let with_account = |slot: &Slot| Some((*slot, chosen.account(slot.channel())?));
+    let slots: Vec<(Slot, i64)> = in_order.iter().filter_map(with_account).collect();
     audience.mark_repetitions(&in_order, FirstTiers::of(&tiers), &message);
     Draft {
         held: terms.draft,

@@ -1,6 +1,8 @@
 //! `channels` and `tiers`: by which steps a plan goes out.
 
-use herald_shared::domain::{Channel, Mode, Tier};
+use std::time::Duration;
+
+use herald_shared::domain::{Channel, Mode, Proof, Tier, Wait};
 
 use super::choices::Chosen;
 use crate::json::{Field, Object};
@@ -10,6 +12,8 @@ use crate::problems::Problems;
 const MAX_TIERS: usize = 10;
 /// How a tier may use its channels.
 const MODES: &[&str] = &["all", "first"];
+/// What may end a ladder at a tier.
+const UNTIL: &[&str] = &["delivered", "read", "acknowledged"];
 
 /// What is known of the steps while problems are still being collected.
 pub(super) struct Steps {
@@ -17,6 +21,24 @@ pub(super) struct Steps {
     pub(super) tiers: Vec<Tier>,
     /// Some channel has no enabled account.
     pub(super) lacks_account: bool,
+}
+
+impl Steps {
+    /// How long the tiers wait together.
+    pub(super) fn waits(&self) -> Duration {
+        self.tiers.iter().filter_map(|tier| tier.wait).map(Wait::duration).sum()
+    }
+
+    /// Of a plan that offers no answers: no tier may wait for one.
+    pub(super) fn check_answers(&self, problems: &mut Problems) {
+        for (i, tier) in self.tiers.iter().enumerate() {
+            if tier.until == Some(Proof::Acknowledged) {
+                let detail =
+                    "until_unprovable: the plan offers no answers; give acknowledgement with options";
+                problems.add(format!("/tiers/{i}/until"), detail);
+            }
+        }
+    }
 }
 
 /// Reads `channels` (with `mode`) or `tiers`; neither means mail.
@@ -37,12 +59,12 @@ pub(super) fn read(plan: &mut Object<'_>, chosen: &Chosen, problems: &mut Proble
         (Some(channels), None) => {
             let channels = reader.channels(&channels, problems);
             let mode = mode.as_ref().and_then(|mode| mode.word(MODES, problems));
-            vec![Tier { channels, mode: mode.unwrap_or(Mode::All) }]
+            vec![Tier { channels, mode: mode.unwrap_or(Mode::All), ..Tier::default() }]
         }
         (None, Some(tiers)) => reader.tiers(&tiers, problems),
         (None, None) => {
             reader.check_account(Channel::Email, &plan.pointer("channels"), problems);
-            vec![Tier { channels: vec![Channel::Email], mode: Mode::All }]
+            vec![Tier { channels: vec![Channel::Email], ..Tier::default() }]
         }
     };
     Steps { tiers, lacks_account: reader.lacks_account }
@@ -59,26 +81,43 @@ impl Reader<'_> {
         if items.is_empty() {
             field.refuse(problems, "must have at least one tier");
         }
-        if items.len() > 1 {
-            field.refuse(problems, "more than one tier is not supported yet: give one, or use channels");
+        let last = items.len().saturating_sub(1);
+        let read = |(i, item)| self.tier(item, i == last, problems);
+        let tiers: Vec<Tier> = items.iter().enumerate().filter_map(read).collect();
+        let waits: Duration = tiers.iter().filter_map(|tier| tier.wait).map(Wait::duration).sum();
+        if let ([only], [Tier { wait: Some(_), until: None, .. }]) = (&items[..], &tiers[..]) {
+            let at = format!("{}/wait", only.pointer());
+            problems.add(at, "waits for nothing: the only tier needs an until, or leave wait out");
         }
-        items.iter().filter_map(|item| self.tier(item, problems)).collect()
+        if waits > Wait::MAX_LADDER.duration() {
+            field.refuse(problems, "wait longer than 90 days together");
+        }
+        tiers
     }
 
-    fn tier(&mut self, field: &Field<'_>, problems: &mut Problems) -> Option<Tier> {
+    fn tier(&mut self, field: &Field<'_>, is_last: bool, problems: &mut Problems) -> Option<Tier> {
         let mut tier = field.object(problems)?;
         let channels = match tier.require("channels", problems) {
             Some(channels) => self.channels(&channels, problems),
             None => Vec::new(),
         };
         let mode = tier.take("mode").and_then(|mode| mode.word(MODES, problems));
-        for name in ["wait", "until"] {
-            if let Some(field) = tier.take(name) {
-                field.refuse(problems, "is not supported yet: plans have one tier, which waits for nothing");
+        let until = tier.take("until").and_then(|until| provable(&until, &channels, problems));
+        let wait_at = tier.pointer("wait");
+        let wait = match tier.take("wait") {
+            Some(field) => wait(&field, problems),
+            None => {
+                if until.is_some() && !is_last {
+                    problems.add(
+                        wait_at,
+                        "is required where until is given and another tier follows: for instance 10m",
+                    );
+                }
+                None
             }
-        }
+        };
         tier.finish(problems);
-        Some(Tier { channels, mode: mode.unwrap_or(Mode::All) })
+        Some(Tier { channels, mode: mode.unwrap_or(Mode::All), wait, until })
     }
 
     fn channels(&mut self, field: &Field<'_>, problems: &mut Problems) -> Vec<Channel> {
@@ -106,6 +145,44 @@ impl Reader<'_> {
             let detail =
                 format!("there is no enabled account for {channel}: make one with POST /v1/accounts");
             problems.add(pointer, detail);
+        }
+    }
+}
+
+/// Reads `until`, which one of the tier's channels must be able to prove.
+fn provable(field: &Field<'_>, channels: &[Channel], problems: &mut Problems) -> Option<Proof> {
+    let word: String = field.word(UNTIL, problems)?;
+    let Some(until) = UNTIL.contains(&word.as_str()).then(|| word.parse::<Proof>().ok()).flatten() else {
+        field.refuse(problems, format!("is not one of: {}", UNTIL.join(", ")));
+        return None;
+    };
+    if !channels.is_empty() && !channels.iter().any(|channel| until.is_provable(*channel)) {
+        let able: Vec<&str> = Channel::ALL
+            .iter()
+            .filter(|channel| until.is_provable(**channel))
+            .map(|channel| channel.as_str())
+            .collect();
+        let detail = format!(
+            "until_unprovable: none of the tier's channels can tell that a message was {until}; one of {} can",
+            able.join(", ")
+        );
+        field.refuse(problems, detail);
+    }
+    Some(until)
+}
+
+/// Reads `wait`.
+fn wait(field: &Field<'_>, problems: &mut Problems) -> Option<Wait> {
+    let text = field.string(problems)?;
+    match text.parse::<Wait>() {
+        Ok(wait) if wait < Wait::seconds(1) || wait > Wait::MAX => {
+            field.refuse(problems, "must be 1 second to 30 days");
+            None
+        }
+        Ok(wait) => Some(wait),
+        Err(error) => {
+            field.refuse(problems, error.to_string());
+            None
         }
     }
 }

@@ -1,4 +1,5 @@
-//! `/v1/plans/{id}/pause|resume|recall|stop`: orders to a plan on its way. Each changes one row and answers with the plan.
+//! `/v1/plans/{id}/pause|resume|recall|stop|escalate`: orders to a plan on its way. Each answers with the plan; all but `escalate`
+//! change one row.
 
 use axum::Json;
 use axum::extract::State;
@@ -30,7 +31,28 @@ pub(super) fn routes() -> Vec<Route> {
         };
         Route::new(Method::POST, path, Scope::PlansWrite, handler)
     };
-    orders.into_iter().map(route).collect()
+    let mut routes: Vec<Route> = orders.into_iter().map(route).collect();
+    routes.push(Route::new(Method::POST, "/v1/plans/{id}/escalate", Scope::PlansWrite, escalate));
+    routes
+}
+
+/// Ends the waits that are under way now.
+async fn escalate(State(app): State<App>, caller: CallerRef, Id(id): Id, params: Params) -> Result<Response> {
+    params.finish()?;
+    let plan = plan_ref(id)?;
+    let db = app.db().await?;
+    match db::control::status(&db, caller.tenant_id, plan).await? {
+        None => Err(Problem::not_found("plan")),
+        Some(PlanStatus::Running) => {
+            db::escalate::now(&db, caller.tenant_id, plan).await?;
+            show(&db, caller.tenant_id, plan).await
+        }
+        Some(status) => {
+            let hint = if status == PlanStatus::Paused { " Resume it first." } else { "" };
+            let detail = format!("The plan is {status}; one can be escalated that is running.{hint}");
+            Err(Problem::new(Kind::PlanState, detail))
+        }
+    }
 }
 
 async fn obey(app: &App, tenant_id: i64, plan: PlanRef, order: Order) -> Result<Response> {

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::Method;
 use herald_shared::db::{self, recipients::Filter, recipients::Recipient};
 use herald_shared::domain::ids::{PlanRef, recipient_uuid};
-use herald_shared::domain::{Channel, DeliveryStatus, PlanStatus};
+use herald_shared::domain::{Channel, DeliveryStatus, LadderResult, PlanStatus};
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -39,7 +39,7 @@ struct Item {
     result: Option<&'static str>,
     reason: Option<String>,
     tier: i16,
-    /// Set while a ladder waits for its next step; with one tier it never does.
+    /// Set while a ladder waits for its next tier.
     next_at: Option<Timestamp>,
     channels: Vec<OnChannel>,
     read_at: Option<Timestamp>,
@@ -115,7 +115,7 @@ fn item(plan: PlanRef, person: Recipient) -> Item {
         result,
         reason,
         tier: person.tier,
-        next_at: None,
+        next_at: if person.ended.is_some() { None } else { person.next_at },
         channels: person
             .channels
             .into_iter()
@@ -137,6 +137,9 @@ fn item(plan: PlanRef, person: Recipient) -> Item {
 /// What the ladder came to, and why; nothing while a delivery is open or when only unknown outcomes are left.
 fn result(person: &Recipient) -> (Option<&'static str>, Option<String>) {
     use DeliveryStatus as D;
+    if person.ladder {
+        return of_ladder(person);
+    }
     let best = |wanted: &[D]| person.channels.iter().find(|on| wanted.contains(&on.status));
     if person.reach == "pending" || person.channels.iter().any(|on| !on.status.is_final()) {
         return (None, None);
@@ -163,6 +166,17 @@ fn result(person: &Recipient) -> (Option<&'static str>, Option<String>) {
         Some((on, word)) => (Some(word), on.reason.clone()),
         None => (None, None),
     }
+}
+
+/// The same where the plan has ladders: how the person's own ended, or how it was cut off; and why their last delivery failed.
+fn of_ladder(person: &Recipient) -> (Option<&'static str>, Option<String>) {
+    let Some(result) = person.result else {
+        return (person.ended.map(PlanStatus::as_str), person.ended.map(|ended| ended.as_str().to_owned()));
+    };
+    let unheld =
+        [LadderResult::Exhausted, LadderResult::Unreachable, LadderResult::Overdue].contains(&result);
+    let reason = person.channels.iter().rev().find_map(|on| on.reason.clone()).filter(|_| unheld);
+    (Some(result.as_str()), reason)
 }
 
 /// Enough of an address to recognise it, not enough to use it.

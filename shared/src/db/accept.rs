@@ -11,7 +11,7 @@ use super::Error;
 use super::expand::{self, Piece};
 use crate::domain::ids::PlanRef;
 use crate::domain::pointer::Wake;
-use crate::domain::{Content, FirstTiers, Lane, OnUnknown, PlanStatus, Slot, Tier};
+use crate::domain::{Content, FirstTiers, Ladder, Lane, OnUnknown, PlanStatus, Slot, Tier};
 
 pub use super::id_block::IdBlock;
 
@@ -46,7 +46,7 @@ pub struct NewPlan {
     pub lane: Lane,
     /// Its rule for unknown outcomes.
     pub on_unknown: OnUnknown,
-    /// Slots of tier 1, in order.
+    /// Slots of all its tiers, in order.
     pub slots: Vec<Slot>,
     /// The account chosen for each slot.
     pub accounts: Vec<i64>,
@@ -255,6 +255,7 @@ async fn insert_plan(
     let status = first_status(plan);
     let expanded = born_published(plan);
     let count = i32::try_from(plan.recipients.len()).unwrap_or(i32::MAX);
+    let (untils, waits) = Ladder::of(&plan.tiers).map(|ladder| (ladder.untils, ladder.waits)).unzip();
     let row = db
         .query_opt(
             statement,
@@ -280,6 +281,8 @@ async fn insert_plan(
                 &plan.metadata,
                 &plan.traceparent,
                 &FirstTiers::of(&plan.tiers).code(),
+                &untils,
+                &waits,
             ],
         )
         .await?;

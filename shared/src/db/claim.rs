@@ -5,6 +5,7 @@ use std::time::Duration;
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
 use super::Error;
@@ -93,7 +94,8 @@ pub struct Member {
     pub barred: bool,
 }
 
-/// Claims jobs and marks their first calls, in one synced commit. One statement, its own transaction.
+/// Claims jobs and marks their first calls, in one synced commit. One statement, its own transaction; and one more where ladders have
+/// ended meanwhile.
 ///
 /// A job that does not come back was claimed, finished, recalled, expired, or has lost its account: ack and forget.
 /// `again` repeats a claim whose answer was lost: jobs this run holds already are returned too, so none of `wants` may be
@@ -117,10 +119,32 @@ pub async fn claim(
     let rows = client
         .query(&statement, &[&jobs, &calls, &batches, &incarnation, &backstop_ms, &again, &personal])
         .await?;
+    suppress(client, &rows).await?;
     rows.iter().map(|row| claimed(row, incarnation)).collect()
 }
 
-fn claimed(row: &tokio_postgres::Row, incarnation: i64) -> Result<Claimed, Error> {
+/// Ends what of the claimed jobs must not go out any more: its recipient has read or answered, or its step is too late. Only plans with
+/// ladders have such. When it fails nothing was claimed for the caller, and the next claim does it.
+async fn suppress(client: &impl GenericClient, rows: &[Row]) -> Result<(), Error> {
+    let (mut plans, mut slots, mut nos, mut reasons) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for row in rows {
+        let stopped: Option<Vec<i32>> = row.get("stopped");
+        let Some(stopped) = stopped else { continue };
+        let why: Vec<String> = row.get("stopped_why");
+        plans.extend(stopped.iter().map(|_| row.get::<_, i64>("plan_id")));
+        slots.extend(stopped.iter().map(|_| row.get::<_, i16>("slot")));
+        nos.extend(stopped);
+        reasons.extend(why);
+    }
+    if nos.is_empty() {
+        return Ok(());
+    }
+    let statement = client.prepare_cached(include_str!("sql/claim/suppress.sql")).await?;
+    client.execute(&statement, &[&plans, &slots, &nos, &reasons]).await?;
+    Ok(())
+}
+
+fn claimed(row: &Row, incarnation: i64) -> Result<Claimed, Error> {
     let nos: Vec<i32> = row.get("nos");
     let keys: Vec<Option<String>> = row.get("keys");
     let names: Vec<Option<String>> = row.get("names");

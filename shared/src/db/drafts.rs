@@ -2,6 +2,7 @@
 //! upload is there as a whole or not at all, and two never meet.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use deadpool_postgres::{GenericClient, Transaction};
 use jiff::Timestamp;
@@ -56,6 +57,8 @@ pub struct Held {
     pub slots: Vec<Slot>,
     /// Which tiers use them one after the other.
     pub first_tiers: FirstTiers,
+    /// How long its tiers wait together.
+    pub waits: Duration,
 }
 
 /// Holds a plan's row until the transaction ends; `None`: the tenant has no such plan.
@@ -70,6 +73,7 @@ pub async fn hold(db: &Transaction<'_>, tenant_id: i64, plan: PlanRef) -> Result
     };
     let codes: Vec<i16> = row.get("slots");
     let expires_at: Timestamp = row.get("expires_at");
+    let waits: Option<Vec<i64>> = row.get("waits");
     Ok(Some(Held {
         id: plan.id,
         tenant_id,
@@ -83,6 +87,7 @@ pub async fn hold(db: &Transaction<'_>, tenant_id: i64, plan: PlanRef) -> Result
         asks: row.get("asks"),
         slots: codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?,
         first_tiers: FirstTiers::from_code(row.get("first_tiers")),
+        waits: Duration::from_millis(waits.iter().flatten().map(|wait| wait.unsigned_abs()).sum()),
     }))
 }
 

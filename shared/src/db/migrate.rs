@@ -17,6 +17,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0012_recovery", include_str!("../../migrations/0012_recovery.sql")),
     ("0013_sweep", include_str!("../../migrations/0013_sweep.sql")),
     ("0015_born_counted", include_str!("../../migrations/0015_born_counted.sql")),
+    ("0020_ladder", include_str!("../../migrations/0020_ladder.sql")),
     ("0022_reading", include_str!("../../migrations/0022_reading.sql")),
 ];
 

@@ -13,6 +13,7 @@ pub mod dead;
 pub mod deliveries;
 pub mod drafts;
 pub mod error;
+pub mod escalate;
 pub mod expand;
 pub mod exports;
 pub mod health;

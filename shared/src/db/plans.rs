@@ -10,7 +10,7 @@ use tokio_postgres::types::Json;
 
 use super::Error;
 use crate::domain::ids::PlanRef;
-use crate::domain::{Lane, OnUnknown, PlanStatus, Slot};
+use crate::domain::{Lane, OnUnknown, PlanStatus, Slot, Tier};
 
 /// Deliveries of a plan by status. Disjoint; they add up to `total`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,7 +54,9 @@ pub struct RecipientCounts {
     pub cancelled: i64,
     /// Ended with nothing better than an unknown outcome.
     pub unknown: i64,
-    /// Have read it; overlaps with the others, like the next one.
+    /// Whose ladder is open; overlaps with the others, like the next two.
+    pub waiting: i64,
+    /// Have read it.
     pub read: i64,
     /// Have answered.
     pub acknowledged: i64,
@@ -87,6 +89,8 @@ pub struct View {
     pub title: String,
     /// The caller's own name for it.
     pub reference: Option<String>,
+    /// By which steps it goes out.
+    pub tiers: Vec<Tier>,
     /// What recipients may answer with.
     pub acknowledgement: Option<Value>,
     /// How often each answer was given.
@@ -203,6 +207,7 @@ fn read(row: &Row) -> Result<View, Error> {
         finished_at: row.get("finished_at"),
         title: row.get("title"),
         reference: row.get("reference"),
+        tiers: row.get::<_, Json<Vec<Tier>>>("tiers").0,
         acknowledgement: row.get("acknowledgement"),
         answers: row
             .get::<_, Option<Json<BTreeMap<String, i64>>>>("answers")
@@ -247,7 +252,8 @@ fn recipient_counts(
     let never = if status.is_ended() { total - deliveries.total } else { 0 };
     let count = |name: &str| i64::from(row.get::<_, i32>(name));
     let (duplicates, read, acknowledged) = (count("n_duplicates"), count("n_read"), count("n_acknowledged"));
-    let (reached, unreachable, cancelled, unknown) = if slots == 1 {
+    let ladder: bool = row.get("ladder");
+    let (reached, unreachable, cancelled, unknown) = if slots == 1 && !ladder {
         (
             deliveries.sent + deliveries.delivered,
             deliveries.failed + deliveries.suppressed,
@@ -258,6 +264,12 @@ fn recipient_counts(
         (row.get("reached"), row.get("unreachable"), row.get("cancelled"), row.get("unknown"))
     };
     let pending = total - reached - unreachable - cancelled - unknown;
+    // Without a ladder there is nothing to wait for but the first outcome.
+    let waiting = match (ladder && status != PlanStatus::Draft, status.is_ended()) {
+        (true, false) => count("n_waiting"),
+        (true, true) => 0,
+        (false, _) => pending,
+    };
     RecipientCounts {
         total,
         pending,
@@ -265,6 +277,7 @@ fn recipient_counts(
         unreachable,
         cancelled,
         unknown,
+        waiting,
         read,
         acknowledged,
         duplicates,

@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
 use super::Error;
-use crate::domain::{Channel, DeliveryStatus, PlanStatus, Slot};
+use crate::domain::{Channel, DeliveryStatus, LadderResult, PlanStatus, Slot};
 
 /// What became of a recipient on one channel. `status` is as stored: pending covers queued and sending.
 #[derive(Debug, Clone)]
@@ -40,6 +40,12 @@ pub struct Recipient {
     pub ended: Option<PlanStatus>,
     /// Where they are on the ladder.
     pub tier: i16,
+    /// The plan has ladders.
+    pub ladder: bool,
+    /// How the ladder ended.
+    pub result: Option<LadderResult>,
+    /// When its next tier is due.
+    pub next_at: Option<Timestamp>,
     /// Their deliveries in order of tier and channel; empty before expand.
     pub channels: Vec<OnChannel>,
     /// First proof of reading.
@@ -129,6 +135,9 @@ fn read(row: &Row) -> Result<Recipient, Error> {
         reach: row.get("reach"),
         ended: row.get::<_, Option<i16>>("ended").map(PlanStatus::from_code).transpose()?,
         tier: row.get("tier"),
+        ladder: row.get("ladder"),
+        result: row.get::<_, Option<i16>>("result").map(LadderResult::from_code).transpose()?,
+        next_at: row.get("next_at"),
         channels: read_channels(row)?,
         read_at: row.get("read_at"),
         read_channel: row.get::<_, Option<i16>>("read_channel").map(Channel::from_code).transpose()?,

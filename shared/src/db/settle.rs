@@ -281,7 +281,7 @@ fn fate_columns(fate: Fate) -> (i16, Option<&'static str>, f64) {
 }
 
 /// `{1,2,3}`: a list inside a list of parameters (SQL arrays of arrays would have to be rectangular).
-pub(super) fn array_text(nos: &[i32]) -> String {
-    let words: Vec<String> = nos.iter().map(i32::to_string).collect();
+pub(super) fn array_text<T: ToString>(numbers: &[T]) -> String {
+    let words: Vec<String> = numbers.iter().map(T::to_string).collect();
     format!("{{{}}}", words.join(","))
 }

@@ -149,7 +149,12 @@ async fn end(db: &Transaction<'_>, plans: &Plans) -> Result<bool, Error> {
     }
     // Only when no job that has deliveries is to be had: a transaction locks plans once, in order.
     let unmade = db.prepare_cached(include_str!("sql/sweep/unmade.sql")).await?;
-    Ok(db.execute(&unmade, &[ended]).await? > 0)
+    if db.execute(&unmade, &[ended]).await? > 0 {
+        return Ok(true);
+    }
+    let over = db.prepare_cached(include_str!("sql/sweep/ladders_over.sql")).await?;
+    let waits: i64 = db.query_one(&over, &[ended, &share(PARK, ended)]).await?.get(0);
+    Ok(waits > 0)
 }
 
 /// Nothing was to be done to jobs: what that says of the plans.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Channel, words};
+use super::{Channel, Proof, Wait, words};
 
 /// The message. At least one of `text` and `html` is there; each may hold template variables.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,18 +55,16 @@ fn says_link(template: &str) -> bool {
 /// `sql/claim/claim.sql`.
 #[must_use]
 pub fn asks_for_reading(tiers: &[Tier], acknowledgement: Option<&Value>) -> bool {
-    // By the stored form, as SQL reads it.
-    let waits = |tier: &Tier| {
-        let stored = serde_json::to_value(tier).unwrap_or_default();
-        matches!(stored["until"].as_str(), Some("read" | "acknowledged"))
-    };
+    let waits = |tier: &Tier| matches!(tier.until, Some(Proof::Read | Proof::Acknowledged));
     acknowledgement.is_some() || tiers.iter().any(waits)
 }
 
 words! {
     /// How a tier uses its channels.
+    #[derive(Default)]
     Mode, "mode", {
         /// All at once.
+        #[default]
         All = 0: "all",
         /// The next only when the one before failed for good.
         First = 1: "first",
@@ -74,13 +72,19 @@ words! {
 }
 
 /// One step of an escalation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tier {
     /// Its channels, each once.
     pub channels: Vec<Channel>,
     /// How they are used.
     pub mode: Mode,
+    /// How long it waits before the next tier, from the first delivery that went out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Wait>,
+    /// What ends the ladder at this tier; `None`: that it could be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Proof>,
 }
 
 #[cfg(test)]
@@ -111,9 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_asks_for_reading_when_it_offers_answers() {
-        let tiers = [Tier { channels: vec![Channel::Email], mode: Mode::All }];
-        assert!(!asks_for_reading(&tiers, None));
-        assert!(asks_for_reading(&tiers, Some(&serde_json::json!({"options": ["Yes"], "other": false}))));
+    fn a_plan_asks_for_reading_when_it_offers_answers_or_waits_for_them() {
+        let plain = Tier { channels: vec![Channel::Email], ..Tier::default() };
+        assert!(!asks_for_reading(std::slice::from_ref(&plain), None));
+        let options = serde_json::json!({"options": ["Yes"], "other": false});
+        assert!(asks_for_reading(std::slice::from_ref(&plain), Some(&options)));
+        for (until, asks) in [(Proof::Delivered, false), (Proof::Read, true), (Proof::Acknowledged, true)] {
+            let tier = Tier { until: Some(until), ..plain.clone() };
+            assert_eq!(asks_for_reading(&[plain.clone(), tier], None), asks);
+        }
     }
 }

@@ -9,6 +9,7 @@ pub mod first;
 pub mod health;
 pub mod ids;
 pub mod ip_net;
+pub mod ladder;
 pub mod lease;
 pub mod limits;
 pub mod outcome;
@@ -26,6 +27,7 @@ pub mod turns;
 pub use channel::{Channel, Lane, OnUnknown, Slot};
 pub use content::{Content, Mode, Tier};
 pub use first::FirstTiers;
+pub use ladder::{Ladder, LadderResult, Proof, Wait};
 pub use outcome::{Class, Exception, Failure, Reason, Verdict};
 pub use status::{DeliveryStatus, PlanStatus};
 

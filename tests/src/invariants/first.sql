@@ -8,4 +8,4 @@ SELECT 'plan ' || p.id || ' no ' || r.no || ' tier ' || t.tier
                                          AND n.slot = next_in_tier(p.slots, p.first_tiers, s.slot))) AS left_behind
          FROM unnest(p.slots) AS s(slot) JOIN delivery d ON d.plan_id = p.id AND d.slot = s.slot AND d.no = r.no
         GROUP BY s.slot >> 4) AS t
- WHERE (p.first_tiers::integer >> (t.tier - 1)) & 1 = 1 AND (t.standing > 1 OR (p.status = 6 AND t.left_behind))
+ WHERE (p.first_tiers::integer >> (t.tier - 1)) & 1 = 1 AND (t.standing > 1 OR (p.status = 6 AND p.untils IS NULL AND t.left_behind))

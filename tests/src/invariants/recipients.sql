@@ -1,6 +1,6 @@
 -- What is noted of a recipient of several deliveries differs from these.
 SELECT 'plan ' || r.plan_id || ' no ' || r.no || ' open ' || r.open || ' best ' || r.best
-  FROM recipient r JOIN plan p ON p.id = r.plan_id AND cardinality(p.slots) > 1
+  FROM recipient r JOIN plan p ON p.id = r.plan_id AND (cardinality(p.slots) > 1 OR p.untils IS NOT NULL)
  CROSS JOIN LATERAL (
        SELECT count(*) FILTER (WHERE d.status = 0) AS open,
               -- Delivered, sent, unknown, then whatever else.

@@ -11,6 +11,8 @@ mod control;
 mod crash;
 mod dead_letters;
 mod ending;
+mod escalation;
+mod escalation_rules;
 mod failover;
 mod failure;
 mod first;

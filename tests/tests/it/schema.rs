@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use herald_shared::db::replan::Replan;
 use herald_shared::db::{Hot, PoolSize};
+use herald_shared::domain::ladder::{Place, Reports, Step, max_late, verdict};
 use herald_shared::domain::outcome::Outcome;
-use herald_shared::domain::{Channel, DeliveryStatus, FirstTiers, Lane, OnUnknown, PlanStatus, Slot};
+use herald_shared::domain::{
+    Channel, DeliveryStatus, FirstTiers, LadderResult, Lane, OnUnknown, PlanStatus, Proof, Slot,
+};
 use herald_tests::{Database, Servers};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -193,6 +196,8 @@ async fn the_codes_in_the_comments_are_those_of_the_code() {
             "status",
             codes(DeliveryStatus::ALL.iter().filter(stored).map(|v| (v.code(), v.as_str())).collect()),
         ),
+        ("recipient", "result", codes(LadderResult::ALL.iter().map(|v| (v.code(), v.as_str())).collect())),
+        ("plan", "untils", codes(Proof::ALL.iter().map(|v| (v.code(), v.as_str())).collect())),
         ("attempt", "outcome", codes(Outcome::ALL.iter().map(|v| (v.code(), v.as_str())).collect())),
     ];
     for (table, column, codes) in enums {
@@ -207,6 +212,9 @@ async fn the_codes_in_the_comments_are_those_of_the_code() {
     for channel in Channel::ALL {
         let row = client.query_one("SELECT address_kind($1)", &[&i32::from(channel.code())]).await.unwrap();
         assert_eq!(row.get::<_, String>(0), channel.address_kind(), "{channel}");
+        let row =
+            client.query_one("SELECT channel_reports($1)", &[&i32::from(channel.code())]).await.unwrap();
+        assert_eq!(row.get::<_, i32>(0), Reports::of(*channel) as i32, "{channel}");
         let row = client.query_one("SELECT job_units($1)", &[&i32::from(channel.code())]).await.unwrap();
         assert_eq!(row.get::<_, i32>(0), channel.job_units(), "{channel}");
     }
@@ -233,6 +241,82 @@ async fn the_database_opens_the_next_channel_by_the_declared_rule() {
             let row = client.query_one(&statement, &[&codes, &first.code(), &ended.code()]).await.unwrap();
             let next = first.next(&slots, ended, DeliveryStatus::Failed).map(Slot::code);
             assert_eq!(row.get::<_, Option<i16>>(0), next, "{first:?} {ended:?}");
+        }
+    }
+    database.remove().await;
+}
+
+/// What the database makes of a place, from the same facts as it gathers them (`step_ladders`).
+async fn stored_verdict(
+    client: &Client,
+    statement: &tokio_postgres::Statement,
+    place: &Place<'_>,
+) -> Option<i32> {
+    use DeliveryStatus as D;
+    let most = |rank: &dyn Fn(&(Reports, D)) -> i32| place.deliveries.iter().map(rank).max().unwrap_or(0);
+    let best = most(&|(_, status)| match status {
+        D::Delivered => 2,
+        D::Sent => 1,
+        _ => 0,
+    });
+    let counts_as = most(&|(reports, status)| match (status, reports) {
+        (D::Delivered, _) | (D::Sent, Reports::Nothing) => 2,
+        (D::Sent, Reports::Failures) if place.due => 2,
+        (D::Sent, _) => 1,
+        _ => 0,
+    });
+    let (made, standing) = (
+        !place.deliveries.is_empty(),
+        place
+            .deliveries
+            .iter()
+            .any(|(_, status)| matches!(status, D::Pending | D::Sent | D::Delivered | D::Unknown)),
+    );
+    let (until, proved) =
+        (i32::from(place.until.code()), place.proved.map_or(0, |proof| i32::from(proof.code())));
+    let Place { is_last, reached, due, late, .. } = *place;
+    client
+        .query_one(
+            statement,
+            &[&until, &is_last, &proved, &best, &counts_as, &made, &standing, &reached, &due, &late],
+        )
+        .await
+        .unwrap()
+        .get(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_moves_ladders_by_the_declared_rule() {
+    use DeliveryStatus as D;
+    let (database, client) = migrated().await;
+    for lane in Lane::ALL {
+        let row = client
+            .query_one("SELECT extract(epoch FROM max_late($1))::bigint", &[&i32::from(lane.code())])
+            .await;
+        assert_eq!(row.unwrap().get::<_, i64>(0), max_late(*lane).as_secs() as i64, "{lane}");
+    }
+    let statement =
+        client.prepare("SELECT ladder_verdict($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)").await.unwrap();
+    let stored = [D::Pending, D::Sent, D::Delivered, D::Failed, D::Unknown, D::Suppressed];
+    let reports = [Reports::Nothing, Reports::Failures, Reports::BothWays];
+    let one = stored.iter().flat_map(|status| reports.map(|reports| vec![(reports, *status)]));
+    let two = stored.map(|status| vec![(Reports::Failures, D::Failed), (Reports::Nothing, status)]);
+    for deliveries in one.chain(two).chain([Vec::new()]) {
+        for until in Proof::ALL {
+            for proved in [None, Some(Proof::Read), Some(Proof::Acknowledged)] {
+                for bits in 0..16 {
+                    let bit = |n: u32| bits >> n & 1 == 1;
+                    let (is_last, reached, due, late) = (bit(0), bit(1), bit(2), bit(3));
+                    let deliveries = deliveries.as_slice();
+                    let place = Place { until: *until, is_last, proved, deliveries, reached, due, late };
+                    let expected = match verdict(&place) {
+                        Step::Stay => None,
+                        Step::Next => Some(0),
+                        Step::End(result) => Some(i32::from(result.code())),
+                    };
+                    assert_eq!(stored_verdict(&client, &statement, &place).await, expected, "{place:?}");
+                }
+            }
         }
     }
     database.remove().await;

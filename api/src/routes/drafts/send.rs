@@ -62,7 +62,7 @@ fn expiry(draft: &Held) -> Result<Timestamp> {
     let now = Timestamp::now();
     let start = draft.send_at.map_or(now, |at| at.max(now));
     match draft.expires_at {
-        None => default_expiry(start, draft.lane)
+        None => default_expiry(start, draft.lane, draft.waits)
             .ok_or_else(|| Problem::new(Kind::PlanState, "The draft's send_at is too far in the future.")),
         Some(at) if at > start => Ok(at),
         Some(_) => {

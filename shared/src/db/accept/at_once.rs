@@ -11,8 +11,8 @@ use super::{
 use crate::db::Error;
 use crate::db::expand::wake;
 use crate::db::settle::array_text;
-use crate::domain::FirstTiers;
 use crate::domain::pointer::Wake;
+use crate::domain::{FirstTiers, Ladder};
 
 /// Writes `plans`, which have at most a thousand recipients together.
 ///
@@ -33,6 +33,8 @@ pub(super) async fn write(client: &Client, plans: &[NewPlan]) -> Result<Vec<Acce
     columns.extend(job_columns(&jobs));
     columns.push(column(plans, |p| FirstTiers::of(&p.tiers).code()));
     columns.push(column(plans, born::counted));
+    columns.push(column(plans, |p| Ladder::of(&p.tiers).map(|ladder| array_text(&ladder.untils))));
+    columns.push(column(plans, |p| Ladder::of(&p.tiers).map(|ladder| array_text(&ladder.waits))));
     let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| &**column as _).collect();
     let mut wakes: HashMap<i64, Vec<Wake>> = HashMap::new();
     for row in client.query(&statement, &parameters).await? {
@@ -75,7 +77,7 @@ fn outlines(plans: &[NewPlan]) -> Columns<'_> {
         column(plans, |p| first_status(p).code()),
         column(plans, |p| p.lane.code()),
         column(plans, |p| p.on_unknown.code()),
-        column(plans, |p| array_text(&p.slots.iter().map(|slot| i32::from(slot.code())).collect::<Vec<_>>())),
+        column(plans, |p| array_text(&p.slots.iter().map(|slot| slot.code()).collect::<Vec<_>>())),
         column(plans, born_published),
         column(plans, |p| p.send_at),
         column(plans, |p| p.expires_at),

@@ -29,7 +29,19 @@ WITH want AS MATERIALIZED (
        AND w.id = $4 AND w.ended_at IS NULL
     RETURNING j.id, j.token, j.plan_id, j.tenant_id, j.slot, j.lane, j.attempt, j.lo, j.hi, j.members, a.id AS account_id, a.version AS account_version,
               p.created_at, p.on_unknown,
-              p.acknowledgement IS NOT NULL OR p.tiers @? '$[*].until ? (@ == "read" || @ == "acknowledged")' AS asks, p.title, p.content, p.metadata, p.acknowledgement, p.traceparent, coalesce(p.send_at, p.created_at) AS due_since
+              p.acknowledgement IS NOT NULL OR p.tiers @? '$[*].until ? (@ == "read" || @ == "acknowledged")' AS asks,
+              p.title, p.content, p.metadata, p.acknowledgement, p.traceparent, coalesce(p.send_at, p.created_at) AS due_since,
+              p.untils IS NOT NULL AS ladder, p.resumed_at
+), stopped AS MATERIALIZED (
+    -- Of plans with ladders only: whoever has read or answered gets nothing more, and no step fires too late (rules 2 and 16).
+    -- The caller suppresses them (suppress.sql): an update here would cost every claim its triggers.
+    SELECT t.id, d.no, CASE WHEN r.result IN (1, 2) THEN 'already_read' ELSE 'overdue' END AS reason
+      FROM taken t
+      CROSS JOIN LATERAL (SELECT d.no, t.slot >> 4 > 1 AND greatest(d.created_at, t.resumed_at) < now() - max_late(t.lane) AS late FROM delivery d
+                           WHERE t.ladder AND d.plan_id = t.plan_id AND d.slot = t.slot AND d.no BETWEEN t.lo AND t.hi
+                             AND d.status = 0 AND d.attempt = t.attempt AND (t.members IS NULL OR d.no = ANY(t.members)) OFFSET 0) AS d
+      CROSS JOIN LATERAL (SELECT r.result FROM recipient r WHERE r.plan_id = t.plan_id AND r.no = d.no OFFSET 0) AS r
+     WHERE t.ladder AND (d.late OR r.result IN (1, 2))
 ), work AS MATERIALIZED (
     -- OFFSET 0 fixes the order: job, its range of deliveries, each one's recipient by full key. Left free, a plan made while all
     -- plans had one recipient joined jobs to whole plans of recipients: 30 s a batch at 10,000 of them.
@@ -43,10 +55,12 @@ WITH want AS MATERIALIZED (
                                                      t.content ->> 'link') ~ '\{[{%#]')
                                       THEN w.personal ELSE w.batch END AS batch,
                                 t.slot & 15 = 1 AND t.lane <> 0
-                                  AND EXISTS (SELECT FROM unsubscribed u WHERE u.tenant_id = t.tenant_id) AS has_barred OFFSET 0) AS f
+                                  AND EXISTS (SELECT FROM unsubscribed u WHERE u.tenant_id = t.tenant_id) AS has_barred,
+                                (SELECT array_agg(s.no) FROM stopped s WHERE s.id = t.id) AS stopped OFFSET 0) AS f
       CROSS JOIN LATERAL (SELECT d.no FROM delivery d
                            WHERE d.plan_id = t.plan_id AND d.slot = t.slot AND d.no BETWEEN t.lo AND t.hi
-                             AND d.status = 0 AND d.attempt = t.attempt AND (t.members IS NULL OR d.no = ANY(t.members)) OFFSET 0) AS d
+                             AND d.status = 0 AND d.attempt = t.attempt AND (t.members IS NULL OR d.no = ANY(t.members))
+                             AND (f.stopped IS NULL OR d.no <> ALL(f.stopped)) OFFSET 0) AS d
       CROSS JOIN LATERAL (SELECT r.key, r.name, r.addresses ->> address_kind(t.slot & 15) AS address, r.variables
                             FROM recipient r WHERE r.plan_id = t.plan_id AND r.no = d.no OFFSET 0) AS r
 ), opened AS (
@@ -66,7 +80,9 @@ SELECT t.*, coalesce(max(k.batch), 1) AS batch,
        coalesce(array_agg(k.address ORDER BY k.no) FILTER (WHERE k.no IS NOT NULL), '{}') AS addresses,
        coalesce(array_agg(k.variables ORDER BY k.no) FILTER (WHERE k.no IS NOT NULL), '{}') AS variables,
        coalesce(array_agg(k.no ORDER BY k.no) FILTER (WHERE k.barred), '{}') AS barred,
-       count(k.no) FILTER (WHERE k.call < k.calls) AS marked
+       count(k.no) FILTER (WHERE k.call < k.calls) AS marked,
+       (SELECT array_agg(s.no ORDER BY s.no) FROM stopped s WHERE s.id = t.id) AS stopped,
+       (SELECT array_agg(s.reason ORDER BY s.no) FROM stopped s WHERE s.id = t.id) AS stopped_why
   FROM taken t LEFT JOIN work k ON k.id = t.id
  GROUP BY t.id, t.token, t.plan_id, t.tenant_id, t.slot, t.lane, t.attempt, t.lo, t.hi, t.members, t.account_id, t.account_version,
-          t.created_at, t.on_unknown, t.asks, t.title, t.content, t.metadata, t.acknowledgement, t.traceparent, t.due_since
+          t.created_at, t.on_unknown, t.asks, t.title, t.content, t.metadata, t.acknowledgement, t.traceparent, t.due_since, t.ladder, t.resumed_at

@@ -8,14 +8,23 @@ WITH want AS MATERIALIZED (
 ), held AS MATERIALIZED (
     SELECT j.id, j.token, j.plan_id, j.slot, j.attempt, j.account_id
       FROM job j WHERE j.id = ANY($1) AND j.state + 0 = 2 AND j.incarnation_id + 0 = $4 ORDER BY j.id FOR SHARE
-), opened AS (
-    INSERT INTO attempt (plan_id, slot, lo, number, hi, members, job_id, incarnation_id, account_id)
-    SELECT h.plan_id, h.slot, w.members[1], h.attempt, w.members[cardinality(w.members)],
-           CASE WHEN w.members[cardinality(w.members)] - w.members[1] + 1 <> cardinality(w.members) THEN w.members END,
-           h.id, $4, h.account_id
+), running AS MATERIALIZED (
+    SELECT w.ord, w.members, h.*, p.untils IS NOT NULL AS ladder
       FROM want w
       JOIN held h ON h.id = w.job_id AND h.token = w.token
       JOIN plan p ON p.id = h.plan_id AND p.status + 0 = 4 AND p.expires_at > now()
+), stopped AS MATERIALIZED (
+    -- Of plans with ladders only: somebody has read or answered. The call is not made; the next claim leaves them out.
+    SELECT DISTINCT w.ord FROM running w
+      CROSS JOIN LATERAL unnest(w.members) AS m(no)
+      CROSS JOIN LATERAL (SELECT r.result FROM recipient r WHERE r.plan_id = w.plan_id AND r.no = m.no OFFSET 0) AS r
+     WHERE w.ladder AND r.result IN (1, 2)
+), opened AS (
+    INSERT INTO attempt (plan_id, slot, lo, number, hi, members, job_id, incarnation_id, account_id)
+    SELECT w.plan_id, w.slot, w.members[1], w.attempt, w.members[cardinality(w.members)],
+           CASE WHEN w.members[cardinality(w.members)] - w.members[1] + 1 <> cardinality(w.members) THEN w.members END,
+           w.id, $4, w.account_id
+      FROM running w WHERE NOT EXISTS (SELECT FROM stopped s WHERE s.ord = w.ord)
     ON CONFLICT (plan_id, slot, lo, number) DO UPDATE SET started_at = now()
      WHERE attempt.ended_at IS NULL AND attempt.job_id = excluded.job_id AND attempt.incarnation_id = excluded.incarnation_id
     RETURNING job_id, lo

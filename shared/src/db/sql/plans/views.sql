@@ -5,10 +5,12 @@
 -- its deliveries before it; a claimed one is counted by key range, and there are only as many as workers hold.
 -- sending: deliveries under an open attempt of a claimed job.
 -- Whoever was not expanded when the plan was ended has no delivery and counts as cancelled.
--- people: only plans with several slots keep a state per recipient; with one slot the delivery counters say it all.
+-- people: only plans with several slots or with ladders keep a state per recipient; else the delivery counters say it all. Whose ladder
+-- is open is still pending, unless reached; whose was cut off counts as cancelled, unless reached or unknown.
 SELECT p.id, p.created_at, p.status, p.lane, p.on_unknown, p.slots, p.send_at, p.expires_at, p.started_at, p.finished_at,
        p.n_recipients, p.n_duplicates, p.n_open, p.n_deliveries, p.n_sent, p.n_delivered, p.n_failed, p.n_unknown,
        p.n_suppressed, p.n_cancelled, p.n_expired, p.n_read, p.n_acknowledged, p.answers, p.title, p.reference, p.acknowledgement, p.metadata,
+       p.tiers, p.n_waiting, p.untils IS NOT NULL AS ladder,
        work.queued, work.sending, people.reached, people.unreachable, people.cancelled, people.unknown
 FROM unnest($2::bigint[]) WITH ORDINALITY AS wanted (id, rank)
 JOIN plan p ON p.id = wanted.id AND p.tenant_id = $1
@@ -28,10 +30,11 @@ CROSS JOIN LATERAL (
 ) work
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE r.best IN (3, 4)) AS reached,
-           count(*) FILTER (WHERE r.open = 0 AND r.best IN (5, 7)) AS unreachable,
-           count(*) FILTER (WHERE r.open = 0 AND (r.best IN (8, 9) OR (r.best = 0 AND p.status IN (7, 8, 9)))) AS cancelled,
-           count(*) FILTER (WHERE r.open = 0 AND r.best = 6) AS unknown
+           count(*) FILTER (WHERE r.open = 0 AND r.best IN (5, 7) AND (p.untils IS NULL OR r.result IS NOT NULL)) AS unreachable,
+           count(*) FILTER (WHERE r.open = 0 AND (r.best IN (8, 9) OR (r.best = 0 OR p.untils IS NOT NULL AND r.best IN (5, 7) AND r.result IS NULL)
+                                                                      AND p.status IN (7, 8, 9))) AS cancelled,
+           count(*) FILTER (WHERE r.open = 0 AND r.best = 6 AND (p.untils IS NULL OR r.result IS NOT NULL OR p.status IN (7, 8, 9))) AS unknown
     FROM recipient r
-    WHERE cardinality(p.slots) > 1 AND r.plan_id = p.id
+    WHERE (cardinality(p.slots) > 1 OR p.untils IS NOT NULL) AND r.plan_id = p.id
 ) people
 ORDER BY wanted.rank

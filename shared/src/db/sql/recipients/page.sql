@@ -2,18 +2,19 @@
 -- $1 tenant, $2 plan, $3 the plan's slots, $4 recipients after this one, $5 most rows read, $6 most rows,
 -- $7 reach (pending, reached, unreachable, cancelled, unknown) or NULL, $8 only with a failed delivery, $9 read or not, or NULL,
 -- $10 answered or not, or NULL, $11 lower-case part of key or name, or NULL.
--- Whoever was not expanded when the plan was ended has no delivery and is cancelled; ended: the plan's status then.
+-- Whoever was not expanded when the plan was ended has no delivery and is cancelled; ended: the plan's status then. Whose ladder is open
+-- is pending, unless reached; whose was cut off is cancelled, unless reached or unknown.
 WITH scan AS MATERIALIZED (
-    SELECT no, key, name, addresses, tier, read_at, read_channel, answer, answer_text, answered_at
+    SELECT no, key, name, addresses, tier, result, next_at, read_at, read_channel, answer, answer_text, answered_at
     FROM recipient
     WHERE plan_id = $2 AND no > $4 AND EXISTS (SELECT FROM plan WHERE id = $2 AND tenant_id = $1)
     ORDER BY no
     LIMIT $5::bigint
 )
-SELECT s.no, s.key, s.name, s.addresses, s.tier, s.read_at, s.read_channel, s.answer, s.answer_text, s.answered_at,
+SELECT s.no, s.key, s.name, s.addresses, s.tier, s.result, s.next_at, p.ladder, s.read_at, s.read_channel, s.answer, s.answer_text, s.answered_at,
        d.slots, d.statuses, d.reasons, d.times, state.reach, p.ended
 FROM scan s
-CROSS JOIN (SELECT CASE WHEN status IN (7, 8, 9) THEN status END AS ended FROM plan WHERE id = $2) p
+CROSS JOIN (SELECT CASE WHEN status IN (7, 8, 9) THEN status END AS ended, untils IS NOT NULL AS ladder FROM plan WHERE id = $2) p
 CROSS JOIN LATERAL (
     SELECT count(*) AS made,
            coalesce(array_agg(x.slot ORDER BY w.place), '{}') AS slots,
@@ -28,9 +29,9 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT CASE
         WHEN d.reached THEN 'reached'
-        WHEN d.open OR (d.made = 0 AND p.ended IS NULL) THEN 'pending'
+        WHEN d.open OR (p.ended IS NULL AND (d.made = 0 OR p.ladder AND s.result IS NULL)) THEN 'pending'
         WHEN d.unknown THEN 'unknown'
-        WHEN d.cancelled OR d.made = 0 THEN 'cancelled'
+        WHEN d.cancelled OR d.made = 0 OR (p.ladder AND s.result IS NULL) THEN 'cancelled'
         ELSE 'unreachable' END AS reach
 ) state
 WHERE ($7::text IS NULL OR state.reach = $7)

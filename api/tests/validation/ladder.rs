@@ -1,0 +1,100 @@
+//! `tiers`: several of them, how long they wait and until what.
+
+use herald_shared::domain::{Channel, Proof, Slot, Wait};
+use serde_json::{Value, json};
+
+use crate::{bad, good, refused_at};
+
+fn tiers(tiers: Value) -> Value {
+    json!({ "tiers": tiers, "acknowledgement": { "options": ["Received"] } })
+}
+
+#[test]
+fn a_ladder_reads_as_written() {
+    let draft = good(tiers(json!([
+        { "channels": ["inbox", "email"], "wait": "10m", "until": "read" },
+        { "channels": ["email", "webhook"], "mode": "first", "wait": "PT1H", "until": "acknowledged" },
+        { "channels": ["webhook"] },
+    ])));
+    let waits: Vec<_> = draft.tiers.iter().map(|tier| (tier.wait, tier.until)).collect();
+    assert_eq!(
+        waits,
+        [
+            (Some(Wait::seconds(600)), Some(Proof::Read)),
+            (Some(Wait::seconds(3600)), Some(Proof::Acknowledged)),
+            (None, None)
+        ]
+    );
+    let slots: Vec<Slot> = draft.slots.iter().map(|(slot, _)| *slot).collect();
+    let expected = [
+        (1, Channel::Inbox),
+        (1, Channel::Email),
+        (2, Channel::Email),
+        (2, Channel::Webhook),
+        (3, Channel::Webhook),
+    ];
+    assert_eq!(slots, expected.map(|(tier, channel)| Slot::new(tier, channel)));
+    let text = serde_json::to_value(&draft.tiers).unwrap();
+    assert_eq!(
+        text[0],
+        json!({ "channels": ["inbox", "email"], "mode": "all", "wait": "PT10M", "until": "read" })
+    );
+    assert_eq!(text[2], json!({ "channels": ["webhook"], "mode": "all" }));
+}
+
+#[test]
+fn rule_05_wait_is_required_where_something_is_waited_for() {
+    refused_at(
+        tiers(json!([{ "channels": ["email"], "until": "read" }, { "channels": ["inbox"] }])),
+        &["/tiers/0/wait"],
+    );
+    good(tiers(json!([{ "channels": ["email"], "until": "read" }])));
+    good(tiers(json!([{ "channels": ["email"] }, { "channels": ["inbox"] }])));
+    refused_at(tiers(json!([{ "channels": ["email"], "wait": "5m" }])), &["/tiers/0/wait"]);
+}
+
+#[test]
+fn rule_04_what_no_channel_can_prove_is_refused() {
+    let unprovable = json!({ "tiers": [{ "channels": ["email"], "wait": "1m", "until": "acknowledged" }] });
+    let problems = bad(unprovable);
+    assert_eq!(problems[0].0, "/tiers/0/until");
+    assert!(problems[0].1.starts_with("until_unprovable: the plan offers no answers"), "{problems:?}");
+    let problems = bad(tiers(json!([{ "channels": ["voice"], "wait": "1m", "until": "read" }])));
+    let found: Vec<&str> = problems.iter().map(|(pointer, _)| pointer.as_str()).collect();
+    assert_eq!(found, ["/tiers/0/channels/0", "/tiers/0/until"], "{problems:?}");
+    assert!(problems[1].1.starts_with("until_unprovable: "), "{problems:?}");
+}
+
+#[test]
+fn rule_24_waits_and_ladders_are_bounded() {
+    for wait in ["0s", "31d", "PT0S", "soon", "10", "-5m"] {
+        let tier = json!([{ "channels": ["email"], "wait": wait, "until": "read" }]);
+        refused_at(tiers(tier), &["/tiers/0/wait"]);
+    }
+    let step = json!({ "channels": ["email"], "wait": "30d", "until": "read" });
+    good(tiers(json!([step, step, step])));
+    refused_at(tiers(json!([step, step, step, step])), &["/tiers"]);
+    refused_at(tiers(json!(vec![json!({ "channels": ["email"] }); 11])), &["/tiers"]);
+    for until in ["sent", "seen", "Read"] {
+        refused_at(
+            tiers(json!([{ "channels": ["email"], "wait": "1m", "until": until }])),
+            &["/tiers/0/until"],
+        );
+    }
+}
+
+#[test]
+fn what_a_tier_cannot_do_yet_is_refused() {
+    for name in ["repeat", "only", "at", "target", "channel_wait", "template", "accounts"] {
+        let mut tier = json!({ "channels": ["email"] });
+        tier[name] = json!("1");
+        refused_at(tiers(json!([tier])), &[&format!("/tiers/0/{name}")]);
+    }
+}
+
+#[test]
+fn a_ladder_may_take_its_time_before_the_plan_expires() {
+    let plain = good(json!({}));
+    let ladder = good(tiers(json!([{ "channels": ["email"], "wait": "5d", "until": "read" }])));
+    assert_eq!(ladder.expires_at.duration_since(plain.expires_at).as_hours(), 5 * 24);
+}

@@ -1,0 +1,220 @@
+//! A thousand ladders: WeCom until read, then mail until answered, then a webhook.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use herald_loadtest::standins::{smtp, webhook, wecom};
+use herald_tests::tenant::Plan;
+use herald_tests::{Options, SOON, System, Tenant, wait_for, wait_until};
+use serde_json::{Value, json};
+
+use crate::support::start;
+
+const PEOPLE: usize = 1000;
+const WAIT: Duration = Duration::from_secs(3);
+/// How late a step may be.
+const ON_TIME: Duration = Duration::from_millis(500);
+/// What sending some hundred messages takes on a busy machine, after the step has fired.
+const SLACK: Duration = Duration::from_secs(4);
+
+/// Everything a ladder of the three goes through.
+pub(crate) struct World {
+    pub(crate) system: System,
+    pub(crate) tenant: Tenant,
+    pub(crate) chat: wecom::Handle,
+    pub(crate) mail: smtp::Handle,
+    pub(crate) hooks: webhook::Handle,
+}
+
+impl World {
+    pub(crate) async fn start(options: Options) -> World {
+        let chat = wecom::start(wecom::Options::default()).await.unwrap();
+        let mail = smtp::start(smtp::Options::default()).await.unwrap();
+        let key = webhook::Key::random();
+        let hooks = webhook::Options { keys: vec![key.clone()], ..webhook::Options::default() };
+        let hooks = webhook::start(hooks).await.unwrap();
+        let (system, tenant) = start(options).await;
+        tenant
+            .account(json!({
+                "name": "notices", "channel": "wecom", "provider": "wecom-app",
+                "settings": {"corp_id": "ww-canary", "agent_id": 1_000_002, "base_url": chat.url()},
+                "secret": {"corp_secret": "canary-secret"},
+            }))
+            .await;
+        tenant.smtp(mail.addr()).await;
+        tenant.webhook(key.text()).await;
+        World { system, tenant, chat, mail, hooks }
+    }
+
+    /// Somebody with all three addresses.
+    pub(crate) fn person(&self, no: usize) -> Value {
+        json!({"key": format!("canary-{no}"), "email": address(no), "ids": {"wecom": user(no)}, "url": self.hooks.url(&path(no))})
+    }
+
+    pub(crate) fn body(&self, people: usize, tiers: Value) -> Value {
+        let people: Vec<Value> = (1..=people).map(|no| self.person(no)).collect();
+        json!({
+            "title": "Canary title", "content": {"text": "canary"}, "recipients": people, "tiers": tiers,
+            "acknowledgement": {"options": ["Received"], "other": true},
+        })
+    }
+
+    /// These have read, as the page would write it.
+    pub(crate) async fn read(&self, plan: &Plan, people: &[usize]) {
+        self.prove(plan, people, "read_at = now(), read_channel = 4").await;
+    }
+
+    /// These have answered, as the page would write it.
+    pub(crate) async fn answer(&self, plan: &Plan, people: &[usize]) {
+        self.prove(plan, people, "answered_at = now(), answer = 'Received'").await;
+    }
+
+    async fn prove(&self, plan: &Plan, people: &[usize], what: &str) {
+        if people.is_empty() {
+            return;
+        }
+        let nos: Vec<String> = people.iter().map(usize::to_string).collect();
+        let sql = format!(
+            "UPDATE recipient SET {what} WHERE plan_id = {} AND no IN ({})",
+            plan.internal(),
+            nos.join(",")
+        );
+        self.system.database.run(&sql).await;
+    }
+
+    pub(crate) fn mailed(&self) -> HashSet<usize> {
+        self.mail.read(|received| {
+            (1..=PEOPLE).filter(|no| received.by_recipient.contains_key(&address(*no))).collect()
+        })
+    }
+
+    pub(crate) fn hooked(&self) -> HashSet<usize> {
+        self.hooks
+            .read(|received| (1..=PEOPLE).filter(|no| received.by_path.contains_key(&path(*no))).collect())
+    }
+
+    /// Results of everybody, in order.
+    pub(crate) async fn results(&self, plan: &Plan) -> Vec<String> {
+        let all = self.tenant.http.all(&format!("{}/recipients", plan.path())).await;
+        all.iter().map(|person| person["result"].as_str().unwrap_or("-").to_owned()).collect()
+    }
+}
+
+pub(crate) fn address(no: usize) -> String {
+    format!("canary-{no}@example.org")
+}
+
+pub(crate) fn user(no: usize) -> String {
+    format!("canary.{no}")
+}
+
+pub(crate) fn path(no: usize) -> String {
+    format!("/canary/{no}")
+}
+
+fn ladder() -> Value {
+    json!([
+        {"channels": ["wecom"], "until": "read", "wait": "3s"},
+        {"channels": ["email"], "until": "acknowledged", "wait": "PT3S"},
+        {"channels": ["webhook"]},
+    ])
+}
+
+fn reads(no: usize) -> bool {
+    no.is_multiple_of(3)
+}
+
+fn answers(no: usize) -> bool {
+    no % 3 == 1
+}
+
+/// A third reads once WeCom has it, a third answers as soon as their mail is there, a third does neither.
+async fn react(world: &World, plan: &Plan) {
+    let readers: Vec<usize> = (1..=PEOPLE).filter(|no| reads(*no)).collect();
+    world.chat.wait_for(|received| received.deliveries >= PEOPLE as u64, SOON).await.unwrap();
+    world.read(plan, &readers).await;
+    let mut answered: HashSet<usize> = HashSet::new();
+    let wanted = (1..=PEOPLE).filter(|no| answers(*no)).count();
+    wait_until("all who answer have had their mail", SOON, async || {
+        let fresh: Vec<usize> =
+            world.mailed().into_iter().filter(|no| answers(*no) && !answered.contains(no)).collect();
+        world.answer(plan, &fresh).await;
+        answered.extend(fresh);
+        answered.len() == wanted
+    })
+    .await;
+}
+
+async fn assert_right_people(world: &World, plan: &Plan) {
+    let finished = world.tenant.until(plan, "finished", SOON * 2).await;
+    let counts = &finished["recipients"];
+    assert_eq!((&counts["waiting"], &counts["reached"]), (&json!(0), &json!(PEOPLE)), "{finished}");
+    let expected: HashSet<usize> = (1..=PEOPLE).filter(|no| !reads(*no)).collect();
+    assert_eq!(world.mailed(), expected, "mail goes to those who have not read");
+    let expected: HashSet<usize> = expected.into_iter().filter(|no| !answers(*no)).collect();
+    assert_eq!(world.hooked(), expected, "the webhook goes to those who have not answered");
+    for (no, result) in (1..).zip(world.results(plan).await) {
+        let expected = if reads(no) {
+            "read"
+        } else if answers(no) {
+            "acknowledged"
+        } else {
+            "sent"
+        };
+        assert_eq!(result, expected, "person {no}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_of_a_thousand_gets_what_they_need_when_they_need_it() {
+    let world = World::start(Options::default().alone()).await;
+    let plan = world.tenant.send(&world.body(PEOPLE, ladder())).await;
+    react(&world, &plan).await;
+    assert_right_people(&world, &plan).await;
+    let chatted: Instant = world.chat.read(|received| received.call_times[0]);
+    let mailed: Vec<(usize, Instant)> = world.mail.read(|received| {
+        assert!(received.by_recipient.values().all(|tally| tally.count == 1));
+        let at = |no: usize| Some((no, received.by_recipient.get(&address(no))?.first_at));
+        (1..=PEOPLE).filter_map(at).collect()
+    });
+    for (no, at) in &mailed {
+        assert!(*at >= chatted + WAIT, "person {no} got the mail {:?} after the chat", *at - chatted);
+        assert!(*at <= chatted + WAIT + ON_TIME + SLACK, "person {no} got it {:?} after", *at - chatted);
+    }
+    let first = mailed.iter().map(|(_, at)| *at).min().unwrap();
+    assert!(first <= chatted + WAIT + ON_TIME, "the first mail came {:?} after the chat", first - chatted);
+    world.hooks.read(|received| {
+        assert!(received.by_path.values().all(|tally| tally.count == 1));
+        for (no, mailed) in mailed.iter().filter(|(no, _)| !answers(*no)) {
+            let at = received.by_path[&path(*no)].first_at;
+            assert!(at >= *mailed + WAIT, "person {no} was called {:?} after the mail", at - *mailed);
+            assert!(at <= *mailed + WAIT + ON_TIME + SLACK, "person {no}: {:?}", at - *mailed);
+        }
+    });
+    world.system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_while_dispatchers_and_workers_die() {
+    let options = Options::default().workers(2).dispatchers(2).env("HERALD_LEASE_MS", "2000").alone();
+    let mut world = World::start(options).await;
+    let plan = world.tenant.send(&world.body(PEOPLE, ladder())).await;
+    world.system.dispatchers.last_mut().unwrap().kill();
+    world.system.add_dispatcher();
+    let readers: Vec<usize> = (1..=PEOPLE).filter(|no| reads(*no)).collect();
+    world.chat.wait_for(|received| received.deliveries >= PEOPLE as u64, SOON).await.unwrap();
+    world.read(&plan, &readers).await;
+    wait_for("the mails begin", SOON, async || (world.mailed().len() > 50).then_some(())).await;
+    world.system.workers.last_mut().unwrap().kill();
+    world.system.dispatchers.first_mut().unwrap().kill();
+    world.system.add_worker();
+    world.system.add_dispatcher();
+    react(&world, &plan).await;
+    assert_right_people(&world, &plan).await;
+    let unknown = world.system.metric("herald_unknown_outcomes_total", &[]).await
+        + world.system.metric("herald_attempts_total", &[("outcome", "unknown")]).await;
+    let again: u32 = world.mail.read(|r| r.by_recipient.values().map(|tally| tally.count - 1).sum());
+    let twice: u32 = world.hooks.read(|r| r.by_path.values().map(|tally| tally.count - 1).sum());
+    assert!(f64::from(again + twice) <= unknown, "{again} + {twice} went out twice, {unknown} were unknown");
+    world.system.finish().await;
+}
