@@ -193,6 +193,9 @@ async fn two_hundred_thousand_rows_are_streamed_and_two_at_a_time() {
         let (_, lines) = drained(&tenant.http, &format!("{path}/{list}.csv"), false).await;
         assert_eq!(lines, 200_001, "{list}");
     }
+    // A rare match lies beyond many pages without any.
+    let (_, lines) = drained(&tenant.http, &format!("{path}/recipients.csv?q=canary-199999"), false).await;
+    assert_eq!(lines, 2);
     let (bytes, _) = drained(&tenant.http, &format!("{path}/recipients.xlsx"), true).await;
     let book = workbook(&bytes);
     assert_eq!(book["count"], 200_001);
