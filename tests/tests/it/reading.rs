@@ -95,12 +95,12 @@ async fn a_mail_has_link_image_and_way_out_and_only_looking_counts_as_reading() 
     let reader = Reader::new(&mut system, token(&text, "/m/")).await;
     // A link preview: the page and all it names, without cookies. A browser that fetches ahead.
     let page = reader.page("en").await.expect(200);
-    reader.image(&[]).await.expect(200);
+    drop(reader.image(&[]).await.expect(200));
     let cookie = page.header("set-cookie").split(';').next().unwrap().to_owned();
-    reader.image(&[("cookie", &cookie), ("sec-purpose", "prefetch;prerender")]).await.expect(200);
-    reader.image(&[("cookie", "herald_visit=AAAAAAAAAAAAAAAAAAAAAAAA")]).await.expect(200);
+    drop(reader.image(&[("cookie", &cookie), ("sec-purpose", "prefetch;prerender")]).await.expect(200));
+    drop(reader.image(&[("cookie", "herald_visit=AAAAAAAAAAAAAAAAAAAAAAAA")]).await.expect(200));
     let path = format!("/m/{}/seen.gif", reader.token);
-    reader.http.call(Method::HEAD, &path, &[("cookie", &cookie)], None).await.expect(200);
+    drop(reader.http.call(Method::HEAD, &path, &[("cookie", &cookie)], None).await.expect(200));
     assert_eq!(counts(&tenant, &plan).await.0, 0, "nobody has looked at it");
     let image = reader.image(&[("cookie", &format!("other=1; {cookie}"))]).await.expect(200);
     assert_eq!((image.header("content-type"), image.header("cache-control")), ("image/gif", "no-store"));
@@ -109,15 +109,15 @@ async fn a_mail_has_link_image_and_way_out_and_only_looking_counts_as_reading() 
     assert_eq!((read.len(), &read[0]["read_channel"]), (1, &json!("email")));
     assert!(person(&tenant, &plan, "read=false").await.is_empty());
     let again = read[0]["read_at"].clone();
-    reader.image(&[("cookie", &cookie)]).await.expect(200);
+    drop(reader.image(&[("cookie", &cookie)]).await.expect(200));
     assert_eq!(person(&tenant, &plan, "").await[0]["read_at"], again, "once");
     assert_eq!(counts(&tenant, &plan).await.0, 1);
     // The image of another mail, for the mail itself.
     let second =
         tenant.send(&asking("email", json!([{"key": "canary-1", "email": "canary-1@example.org"}]))).await;
     let text = readable(&only_mail(&server, 2).await);
-    reader.http.get(&format!("/o/{}.gif", token(&text, "/o/"))).await.expect(200);
-    reader.http.get(&format!("/o/{}.gif", token(&text, "/m/"))).await.expect(200);
+    drop(reader.http.get(&format!("/o/{}.gif", token(&text, "/o/"))).await.expect(200));
+    drop(reader.http.get(&format!("/o/{}.gif", token(&text, "/m/"))).await.expect(200));
     assert_eq!(counts(&tenant, &second).await.0, 1);
     let history = Reader::new(&mut system, token(&text, "/m/")).await.page("zh").await.expect(200).text;
     assert!(history.contains("您读过的消息") && history.contains("Canary drill"), "{history}");
@@ -164,8 +164,8 @@ async fn a_page_is_in_the_reader_s_language_and_keeps_to_itself() {
     for bad in ["AAAAAAAAAAAAAAAAAAAAAAAA", "short", "%00", &reader.token.to_lowercase()] {
         let page = reader.http.get(&format!("/m/{bad}")).await.expect(404);
         assert!(page.text.contains("No message here") && page.text.contains("没有找到消息"), "{}", page.text);
-        reader.http.get(&format!("/o/{bad}.gif")).await.expect(200);
-        reader.http.get(&format!("/u/{bad}")).await.expect(404);
+        drop(reader.http.get(&format!("/o/{bad}.gif")).await.expect(200));
+        drop(reader.http.get(&format!("/u/{bad}")).await.expect(404));
     }
     system.finish().await;
 }
@@ -194,7 +194,7 @@ async fn the_first_answer_stands() {
         "{}",
         refused.text
     );
-    one.form(&format!("option=other&text={}", "x".repeat(20_000))).await.expect(413);
+    drop(one.form(&format!("option=other&text={}", "x".repeat(20_000))).await.expect(413));
     assert_eq!(
         counts(&tenant, &plan).await,
         (json!(0), json!(0), json!({"Safe": 0, "需要帮助": 0, "other": 0}))
@@ -218,7 +218,7 @@ async fn the_first_answer_stands() {
         (json!(3), json!(3), json!({"Safe": 1, "需要帮助": 1, "other": 1}))
     );
     assert_eq!(person(&tenant, &plan, "answered=true").await.len(), 3);
-    tenant.http.post(&format!("{}/recall", plan.path()), &json!({})).await.expect(200);
+    drop(tenant.http.post(&format!("{}/recall", plan.path()), &json!({})).await.expect(200));
     let gone = one.page("en").await.expect(410);
     assert!(gone.text.contains("Message withdrawn") && gone.text.contains("消息已撤回"), "{}", gone.text);
     assert_eq!(two.answer(&body).await.expect(410).json()["type"], "urn:herald:problem:withdrawn");
@@ -251,7 +251,7 @@ async fn a_program_is_told_where_to_answer_and_everybody_has_their_own_link() {
         assert!(body["text"].as_str().unwrap().ends_with(&format!("\n{page}\n")), "{body}");
     }
     let reader = Reader::new(&mut system, token(pages[0], "/m/")).await;
-    reader.answer(&json!({"option": "Safe"})).await.expect(200);
+    drop(reader.answer(&json!({"option": "Safe"})).await.expect(200));
     assert_eq!(person(&tenant, &plan, "answered=true").await[0]["read_channel"], "webhook");
     // Links outlive processes, and the master key they were made under.
     system.set_env(
@@ -262,7 +262,7 @@ async fn a_program_is_told_where_to_answer_and_everybody_has_their_own_link() {
     system.set_env("HERALD_MASTER_KEY", &format!("t2:{}=", "A".repeat(43)));
     system.restart().await;
     let http = system.client(None).await;
-    http.get(pages[0].strip_prefix(BASE).unwrap()).await.expect(200);
+    drop(http.get(pages[0].strip_prefix(BASE).unwrap()).await.expect(200));
     system.finish().await;
 }
 
@@ -276,7 +276,7 @@ async fn reading_in_the_inbox_counts() {
     let path = format!("/v1/inbox/canary-1/{}/read", inbox[0]["id"].as_str().unwrap());
     let first = tenant.http.post(&path, &json!({})).await.expect(200).json();
     assert_eq!(tenant.http.post(&path, &json!({})).await.expect(200).json(), first);
-    tenant.http.post(&path.replace("canary-1", "canary-2"), &json!({})).await.expect(404);
+    drop(tenant.http.post(&path.replace("canary-1", "canary-2"), &json!({})).await.expect(404));
     assert_eq!(tenant.http.all("/v1/inbox/canary-1").await[0]["read_at"], first["read_at"]);
     let read = person(&tenant, &plan, "read=true").await;
     assert_eq!(
@@ -307,9 +307,11 @@ async fn who_unsubscribed_gets_only_urgent_mail() {
     };
     assert_eq!(sent("sent", tenant.send(&body("normal")).await).await, 2);
     for _ in 0..2 {
-        http.call(Method::POST, &path, &[FORM], Some(b"List-Unsubscribe=One-Click".to_vec()))
-            .await
-            .expect(200);
+        drop(
+            http.call(Method::POST, &path, &[FORM], Some(b"List-Unsubscribe=One-Click".to_vec()))
+                .await
+                .expect(200),
+        );
     }
     let later = tenant.send(&body("normal")).await;
     let done = tenant.until(&later, "finished", SOON).await;
