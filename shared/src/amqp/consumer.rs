@@ -1,6 +1,7 @@
 //! Consuming a queue: prefetch is the bound, the connection is rebuilt for ever, the caller acks after its commit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
@@ -20,7 +21,13 @@ pub struct Delivery {
     /// The queue it came from.
     pub queue: Arc<str>,
     acker: Acker,
+    /// Counts it among those in hand.
+    _held: Arc<()>,
 }
+
+/// A quiet consumer asks after its queue this often. A quorum queue that was deleted and declared anew while its own process was
+/// dead keeps no consumer and tells none (RabbitMQ 3.10): it fills, and they wait for ever.
+const QUIET: Duration = Duration::from_secs(5);
 
 impl Delivery {
     /// Tells the broker that it is dealt with. A channel that died meanwhile is no error: the message comes again, and
@@ -64,7 +71,8 @@ pub async fn consume(
             Ok((connection, channel, mut consumer)) => {
                 delays.reset();
                 tracing::info!(queue = %name, "consuming");
-                pump(&mut consumer, &name, &sink, &stop).await;
+                let link = Link { connection: &connection, topology: &topology, queue: &name, prefetch };
+                pump(&mut consumer, &link, &sink, &stop).await;
                 if stop.is_cancelled() {
                     close(connection, channel, consumer, &drained).await;
                     return Ok(());
@@ -98,17 +106,64 @@ async fn subscribe(
     Ok((connection, channel, consumer))
 }
 
-/// Moves messages until the consumer ends (queue deleted, connection lost) or `stop`.
+/// What a consumer hangs on.
+struct Link<'a> {
+    connection: &'a Connection,
+    topology: &'a Topology,
+    queue: &'a Arc<str>,
+    prefetch: u16,
+}
+
+/// How a queue looks to a consumer that gets nothing.
+#[derive(Debug, PartialEq, Eq)]
+enum Look {
+    Empty,
+    /// Messages wait in it.
+    Filled,
+    /// It is gone, or does not answer.
+    Lost,
+}
+
+impl Link<'_> {
+    async fn look(&self) -> Look {
+        // A channel of its own: asking for a queue that is gone ends the channel.
+        let Ok(channel) = deadline(self.connection.create_channel()).await else { return Look::Lost };
+        let look = match self.topology.look(&channel, self.queue).await {
+            Ok(Some(declared)) if declared.ready == 0 => Look::Empty,
+            Ok(Some(_)) => Look::Filled,
+            Ok(None) | Err(_) => return Look::Lost,
+        };
+        drop(deadline(channel.close(200, "looked".into())).await);
+        look
+    }
+}
+
+/// Moves messages until the consumer ends (queue deleted, connection lost), is no longer served, or `stop`.
 async fn pump(
     consumer: &mut Consumer,
-    queue: &Arc<str>,
+    link: &Link<'_>,
     sink: &mpsc::Sender<Delivery>,
     stop: &CancellationToken,
 ) {
+    let held = Arc::new(());
+    let mut last = Look::Empty;
     loop {
-        let next = tokio::select! { () = stop.cancelled() => return, next = consumer.next() => next };
+        let next = tokio::time::timeout(QUIET, consumer.next());
+        let next = tokio::select! { () = stop.cancelled() => return, next = next => next };
+        let Ok(next) = next else {
+            // What is in hand counts while it is: with a full prefetch the broker sends nothing, and is right.
+            let has_room = Arc::strong_count(&held) <= usize::from(link.prefetch);
+            let look = if has_room { link.look().await } else { Look::Empty };
+            if look == Look::Lost || (look == Look::Filled && last == Look::Filled) {
+                return;
+            }
+            last = look;
+            continue;
+        };
+        last = Look::Empty;
         let Some(Ok(message)) = next else { return };
-        let delivery = Delivery { body: message.data, queue: queue.clone(), acker: message.acker };
+        let (queue, held) = (link.queue.clone(), held.clone());
+        let delivery = Delivery { body: message.data, queue, acker: message.acker, _held: held };
         if sink.send(delivery).await.is_err() {
             return;
         }

@@ -12,7 +12,7 @@ use herald_tests::tenant::smtp_account;
 use herald_tests::{Clock, Database, Options, SOON, Servers, System, wait_for, wait_until};
 use serde_json::{Value, json};
 
-use crate::support::{duplicates, mail_to_many, start};
+use crate::support::{duplicates, mail, mail_to_many, start};
 
 const LONG: Duration = Duration::from_secs(90);
 /// Calls a second that an account may get, and what a busy test machine may make of it (see `limits`).
@@ -196,4 +196,25 @@ async fn clocks_that_are_wrong_and_jump_do_no_harm() {
     server.read(|received| assert_eq!(received.violations, Vec::<String>::new()));
     system.finish().await;
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_takes_nothing_is_made_anew_and_holds_up_no_other() {
+    let (servers, _turn) = Servers::breakable().await;
+    let server = smtp::start(smtp::Options::default()).await.unwrap();
+    let mut system = System::start(Options::default().on(servers)).await;
+    system.expect_error("\"target\":\"lapin::");
+    let tenant = system.tenant("canary-tenant").await;
+    tenant.account(smtp_account("mail", server.addr(), 5)).await;
+    let before = tenant.send(&mail_to_many(20)).await;
+    tenant.until(&before, "finished", SOON).await;
+    // Its process ends and stays away, as after a death of the node at the wrong moment.
+    let stop = format!("ra:stop_server(quorum_queues, {{'%2F_{}.v1.email.normal', node()}}).", system.prefix);
+    tool(servers.directory().unwrap(), &["rabbitmqctl", "eval", &stop]).unwrap();
+    let plan = tenant.send(&mail_to_many(200)).await;
+    let urgent = tenant.send(&mail(["canary-urgent@example.org"])).await;
+    tenant.until(&urgent, "finished", SOON).await;
+    tenant.until(&plan, "finished", LONG).await;
+    assert_eq!(duplicates(&server), 0);
+    system.finish().await;
 }
