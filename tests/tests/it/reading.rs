@@ -248,7 +248,7 @@ async fn a_program_is_told_where_to_answer_and_everybody_has_their_own_link() {
             body["acknowledge"],
             json!({"url": format!("{page}/acknowledge"), "options": ["Safe", "需要帮助"]})
         );
-        assert!(body["text"].as_str().unwrap().ends_with(&format!("\n{page}\n")), "{body}");
+        assert!(body["text"].as_str().unwrap().ends_with(&format!("\n{page}")), "{body}");
     }
     let reader = Reader::new(&mut system, token(pages[0], "/m/")).await;
     drop(reader.answer(&json!({"option": "Safe"})).await.expect(200));
