@@ -27,8 +27,9 @@ pub(crate) struct CallGate {
     shared: Arc<Shared>,
     account: Arc<Open>,
     lane: Lane,
-    people: usize,
     plan: i64,
+    /// To whom it goes.
+    nos: Vec<i32>,
     leave: Option<Instant>,
     /// When it was marked, or is known to have been wanted still.
     marked: Instant,
@@ -47,17 +48,18 @@ struct Inner {
 }
 
 impl CallGate {
-    /// The gate of a call to `people` of a plan, with a place; `leave`: until when they may be called.
+    /// The gate of a call to these people of a plan, with a place; `leave`: until when they may be called.
     pub(crate) fn new(
         shared: Arc<Shared>,
         account: Arc<Open>,
-        (lane, plan, people): (Lane, i64, usize),
+        (lane, plan, nos): (Lane, i64, &[i32]),
         leave: Option<Instant>,
         place: Places,
     ) -> Self {
         let inner = Mutex::new(Inner { place: Some(place), wait: Duration::ZERO, entered: None });
         let tenant = account.tenant();
-        CallGate { shared, account, lane, people, plan, leave, marked: Instant::now(), tenant, inner }
+        let nos = nos.to_vec();
+        CallGate { shared, account, lane, plan, nos, leave, marked: Instant::now(), tenant, inner }
     }
 
     /// How long the call is to wait that was refused.
@@ -140,19 +142,20 @@ impl CallGate {
         if let Some(limiter) = of
             && (slot.is_none() || !is_good(*slot))
         {
-            *slot = limiter.slot(self.lane, self.people, &self.shared.pace).await?;
+            *slot = limiter.slot(self.lane, self.nos.len(), &self.shared.pace).await?;
         }
         Ok(())
     }
 
-    /// Whether the call may still go: one that has waited asks once more, since its plan may have been recalled or paused.
+    /// Whether the call may still go: one that has waited asks once more, since its plan may have been recalled or paused, or somebody
+    /// may have read or answered.
     async fn is_wanted(&self) -> bool {
         if self.marked.elapsed() < RECENT {
             return true;
         }
         let asked = async {
             let client = self.shared.pace.unsynced.get().await?;
-            let answer = timeout(RECENT, worker::is_running(&client, self.plan)).await;
+            let answer = timeout(RECENT, worker::is_wanted(&client, self.plan, &self.nos)).await;
             db::answered(client, answer)
         };
         asked.await.unwrap_or(false)

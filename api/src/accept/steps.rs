@@ -82,10 +82,13 @@ impl Reader<'_> {
             field.refuse(problems, "must have at least one tier");
         }
         let last = items.len().saturating_sub(1);
+        let before = problems.count();
         let read = |(i, item)| self.tier(item, i == last, problems);
         let tiers: Vec<Tier> = items.iter().enumerate().filter_map(read).collect();
         let waits: Duration = tiers.iter().filter_map(|tier| tier.wait).map(Wait::duration).sum();
-        if let ([only], [Tier { wait: Some(_), until: None, .. }]) = (&items[..], &tiers[..]) {
+        if let ([only], [Tier { wait: Some(_), until: None, .. }]) = (&items[..], &tiers[..])
+            && problems.count() == before
+        {
             let at = format!("{}/wait", only.pointer());
             problems.add(at, "waits for nothing: the only tier needs an until, or leave wait out");
         }

@@ -1,0 +1,7 @@
+-- Whether a call may go out: its plan runs, and of a plan with ladders nobody in the call has read or answered. $1 plan, $2 recipients.
+SELECT p.status + 0 = 4 AND p.expires_at > now()
+       AND (p.untils IS NULL
+            OR NOT EXISTS (SELECT FROM unnest($2::integer[]) AS w(no)
+                            CROSS JOIN LATERAL (SELECT r.result FROM recipient r WHERE r.plan_id = p.id AND r.no = w.no OFFSET 0) AS r
+                            WHERE r.result IN (1, 2)))
+  FROM plan p WHERE p.id = $1
