@@ -4,6 +4,9 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use herald_loadtest::standins::{smtp, webhook, wecom};
+use herald_shared::db::reading::{self, Note};
+use herald_shared::db::{self, Hot, PoolSize};
+use herald_shared::domain::Channel;
 use herald_tests::tenant::Plan;
 use herald_tests::{Options, SOON, System, Tenant, wait_for, wait_until};
 use serde_json::{Value, json};
@@ -62,31 +65,27 @@ impl World {
         })
     }
 
-    /// These have read, as the page would write it.
+    /// These have read, as the page writes it.
     pub(crate) async fn read(&self, plan: &Plan, people: &[usize]) {
-        self.prove(plan, people, "read_at = now(), read_channel = 4").await;
+        self.note(plan, people, None).await;
     }
 
-    /// These have answered, as the page would write it.
+    /// These have answered, as the page writes it.
     pub(crate) async fn answer(&self, plan: &Plan, people: &[usize]) {
-        self.prove(plan, people, "answered_at = now(), answer = 'Received'").await;
+        self.note(plan, people, Some("Received")).await;
     }
 
-    async fn prove(&self, plan: &Plan, people: &[usize], what: &str) {
-        if people.is_empty() {
-            return;
-        }
-        let nos: Vec<String> = people.iter().map(usize::to_string).collect();
-        // In order: whoever writes several recipients locks them as everybody else does.
-        let sql = format!(
-            "BEGIN;
-             SELECT FROM recipient WHERE plan_id = {id} AND no IN ({nos}) ORDER BY no FOR NO KEY UPDATE;
-             UPDATE recipient SET {what} WHERE plan_id = {id} AND no IN ({nos});
-             COMMIT",
-            id = plan.internal(),
-            nos = nos.join(",")
-        );
-        self.system.database.run(&sql).await;
+    async fn note(&self, plan: &Plan, people: &[usize], answer: Option<&str>) {
+        let pool = db::connect(&self.system.database.url, PoolSize(1), Hot::Keyed).unwrap();
+        let note = |no: &usize| Note {
+            plan_id: plan.internal(),
+            no: i32::try_from(*no).unwrap(),
+            channel: Some(Channel::Wecom),
+            answer: answer.map(str::to_owned),
+            words: None,
+        };
+        let notes: Vec<Note> = people.iter().map(note).collect();
+        reading::note(&pool.get().await.unwrap(), &notes).await.unwrap();
     }
 
     pub(crate) fn mailed(&self) -> HashSet<usize> {
