@@ -177,8 +177,8 @@ async fn rule_15_a_pause_stops_sending_and_not_reading() {
     order(&world, &plan, "escalate", 409).await;
     world.read(&plan, &[1]).await;
     assert_eq!(person(&world, &plan, 1).await["result"], "read");
-    let sql = "SELECT count(*) FROM job WHERE kind = 2 AND due_at > now() + interval '500 years'";
-    wait_until("the wait is parked", SOON, async || world.system.database.number(sql).await == 1).await;
+    let left = "SELECT count(*) FROM job WHERE kind = 2 AND due_at < now() + interval '500 years'";
+    wait_until("the waits are parked", SOON, async || world.system.database.number(left).await == 0).await;
     let due =
         format!("SELECT count(*) FROM recipient WHERE plan_id = {} AND next_at < now()", plan.internal());
     wait_until("its time has come", SOON, async || world.system.database.number(&due).await == 1).await;
@@ -304,7 +304,9 @@ async fn rule_02_reads_while_the_tier_fires_send_nothing_later_than_what_was_in_
     const PEOPLE: usize = 300;
     let world = start(Options::default().dispatchers(2).workers(2)).await;
     let plan = world.tenant.send(&world.body(PEOPLE, two("1s"))).await;
-    waiting(&world, &plan, PEOPLE as i64).await;
+    let begun = format!("SELECT count(next_at) FROM recipient WHERE plan_id = {}", plan.internal());
+    wait_until("the first wait has begun", SOON, async || world.system.database.number(&begun).await > 0)
+        .await;
     // Reads go on before, while and after tier 2 fires, and each is timed when its commit was answered.
     let mut read = Vec::new();
     for chunk in (1..=PEOPLE).collect::<Vec<_>>().chunks(5) {
