@@ -1,7 +1,7 @@
 //! Limits per account and recipient that a provider keeps in silence. Pure.
 //!
-//! A message is counted when it gets leave, under the database's clock, and must reach the provider within [`LATE`]: whatever the
-//! provider sees within a span then got leave within that span and [`LATE`], so that is what limits are counted over.
+//! A message is counted when it gets leave, under the database's clock, and must reach the provider within `LATE`: whatever the
+//! provider sees within a span then got leave within that span and `LATE`, so that is what limits are counted over.
 //!
 //! Counting costs a row for each message, which a plan to a million does not need: nobody gets it twice in one attempt. Its large calls
 //! are one *round*, which counts as one message to everybody for as long as it goes on. Rounds may use half of each limit
