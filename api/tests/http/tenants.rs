@@ -17,6 +17,7 @@ async fn another_tenant_s_things_do_not_exist() {
         server.get(&format!("/v1/plans/{plan_id}/deliveries")).await.json()["items"][0]["id"].clone();
     let key = server.get("/v1/keys").await.json()["items"][0]["id"].clone();
     server.sql("INSERT INTO inbox_message (tenant_id, owner, plan_id, slot, no) SELECT tenant_id, 'a', id, 26, 1 FROM plan").await;
+    let message = server.get("/v1/inbox/a").await.json()["items"][0]["id"].clone();
     let other = server.other_tenant().await;
     let call = |method: Method, path: &str| {
         server.client.request(method, format!("{}{path}", server.url)).bearer_auth(&other)
@@ -28,15 +29,17 @@ async fn another_tenant_s_things_do_not_exist() {
             path if path.starts_with("/v1/deliveries") => delivery.as_str().unwrap(),
             path if path.starts_with("/v1/accounts") => account["id"].as_str().unwrap(),
             path if path.starts_with("/v1/keys") => key.as_str().unwrap(),
+            path if path.starts_with("/v1/inbox") => message.as_str().unwrap(),
             path => panic!("{path} is not covered: add its id here"),
         };
-        let path = route.path.replace("{id}", id);
+        let path = route.path.replace("{id}", id).replace("{owner}", "a");
         let request = call(route.method.clone(), &path);
         let request = match (route.method.as_str(), route.path) {
             ("POST", "/v1/plans/{id}/recipients") => {
                 request.header("content-type", "text/csv").body("key\na\n")
             }
             (_, "/v1/deliveries/{id}/resolve") => json_body(request, &json!({ "to": "sent" })),
+            ("POST", "/v1/inbox/{owner}/{id}/read") => request,
             _ => json_body(request, &json!({ "order": 7 })),
         };
         let answer = send(request).await;
