@@ -99,7 +99,7 @@ async fn ten_thousand_get_past_an_account_that_fails_in_three_ways_and_comes_bac
         let (ill, well) = (mails(&sick), mails(&sound));
         sick.clear_scripts();
         sick.script(script.clone());
-        wait_until("the other carries the work", SOON, async || mails(&sound) > well + 1000).await;
+        wait_until("the other carries the work", SOON, async || mails(&sound) > well + 500).await;
         let (got, carried) = (mails(&sick) - ill, mails(&sound) - well);
         assert!(got * 4 < carried, "{script:?}: {got} beside {carried}");
         if let Some(reason) = down {
@@ -110,7 +110,7 @@ async fn ten_thousand_get_past_an_account_that_fails_in_three_ways_and_comes_bac
         let before = mails(&sick);
         sick.clear_scripts();
         sick.script(slow(60));
-        wait_until("it is back", SOON, async || mails(&sick) > before + 200).await;
+        wait_until("it is back", SOON, async || mails(&sick) > before + 100).await;
         assert_eq!(state(&tenant, &id).await["state"], "ok");
     }
 
