@@ -105,6 +105,7 @@ fn body(route: &Route) -> Option<Value> {
             | "/v1/plans/{id}/resume"
             | "/v1/plans/{id}/recall"
             | "/v1/plans/{id}/stop"
+            | "/v1/plans/{id}/escalate"
             | "/v1/plans/{id}/send"
             | "/v1/plans/{id}/recipients"
             | "/v1/inbox/{owner}/{id}/read",
