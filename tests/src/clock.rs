@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// The dynamic loader's list of libraries that come first.
+const PRELOAD: &str = concat!("LD", "_PRELOAD");
+
 /// A clock that is ours to move.
 pub struct Clock {
     library: PathBuf,
@@ -31,7 +34,7 @@ impl Clock {
     pub fn env(&self) -> [(String, String); 4] {
         let text = |path: &Path| path.display().to_string();
         [
-            ("LD_PRELOAD", text(&self.library)),
+            (PRELOAD, text(&self.library)),
             ("FAKETIME_TIMESTAMP_FILE", text(&self.file)),
             ("FAKETIME_CACHE_DURATION", "1".to_owned()),
             // A clock that is set does not move what counts from the start of the machine.
