@@ -2,12 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-/// The dynamic loader's list of libraries that come first.
-const PRELOAD: &str = concat!("LD", "_PRELOAD");
-
 /// A clock that is ours to move.
 pub struct Clock {
-    library: PathBuf,
+    shim: PathBuf,
     /// Its distance from the machine's; the process reads it once a second.
     file: PathBuf,
 }
@@ -20,11 +17,11 @@ impl Clock {
     #[must_use]
     pub fn of(name: &str, folder: &Path) -> Option<Clock> {
         let mut folders = std::fs::read_dir("/usr/lib").ok()?.flatten();
-        let library = folders.find_map(|folder| {
-            let library = folder.path().join("faketime/libfaketimeMT.so.1");
-            library.exists().then_some(library)
+        let shim = folders.find_map(|folder| {
+            let shim = folder.path().join("faketime/libfaketimeMT.so.1");
+            shim.exists().then_some(shim)
         })?;
-        let clock = Clock { library, file: folder.join(format!("{name}.clock")) };
+        let clock = Clock { shim, file: folder.join(format!("{name}.clock")) };
         clock.set("+0");
         Some(clock)
     }
@@ -34,7 +31,7 @@ impl Clock {
     pub fn env(&self) -> [(String, String); 4] {
         let text = |path: &Path| path.display().to_string();
         [
-            (PRELOAD, text(&self.library)),
+            ("LD_PRELOAD", text(&self.shim)),
             ("FAKETIME_TIMESTAMP_FILE", text(&self.file)),
             ("FAKETIME_CACHE_DURATION", "1".to_owned()),
             // A clock that is set does not move what counts from the start of the machine.
