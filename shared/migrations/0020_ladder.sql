@@ -306,6 +306,7 @@ DECLARE
     first boolean;
     ladder boolean;
     -- As an array: joined to plan, the transition table could end up on the inside of a nested loop over all plans.
+    touched bigint[];
     uncounted bigint[];
 BEGIN
     SELECT min(plan_id) AS lo, max(plan_id) AS hi, count(*)::integer AS total,
@@ -314,13 +315,18 @@ BEGIN
     IF c.total = 0 THEN
         RETURN NULL;
     END IF;
+    touched := CASE WHEN c.lo = c.hi THEN ARRAY[c.lo] ELSE ARRAY(SELECT DISTINCT n.plan_id FROM new_rows n) END;
     SELECT array_agg(p.id), bool_or(cardinality(p.slots) > 1 OR p.untils IS NOT NULL), bool_or(p.first_tiers <> 0), bool_or(p.untils IS NOT NULL)
       INTO uncounted, several, first, ladder
       FROM plan p
-     WHERE p.id = ANY(CASE WHEN c.lo = c.hi THEN ARRAY[c.lo] ELSE ARRAY(SELECT DISTINCT n.plan_id FROM new_rows n) END)
+     WHERE p.id = ANY(touched)
        AND NOT (cardinality(p.slots) = 1 AND p.n_deliveries = p.n_recipients);
     IF uncounted IS NULL THEN
         RETURN NULL;
+    END IF;
+    -- Only an acceptance mixes both, of 128 plans at most; a long list would make the filter below quadratic.
+    IF cardinality(uncounted) = cardinality(touched) THEN
+        uncounted := NULL;
     END IF;
     IF c.lo = c.hi AND c.total = c.open + c.suppressed THEN
         IF several THEN
@@ -334,11 +340,11 @@ BEGIN
     ELSE
         IF several THEN
             PERFORM tally_recipients(array_agg(n.plan_id), array_agg(n.no), array_agg(n.status), array_agg(1))
-               FROM new_rows n WHERE n.plan_id = ANY(uncounted) AND (SELECT cardinality(p.slots) > 1 OR p.untils IS NOT NULL FROM plan p WHERE p.id = n.plan_id)
+               FROM new_rows n WHERE (uncounted IS NULL OR n.plan_id = ANY(uncounted)) AND (SELECT cardinality(p.slots) > 1 OR p.untils IS NOT NULL FROM plan p WHERE p.id = n.plan_id)
              HAVING count(*) > 0;
         END IF;
         PERFORM tally_plans(array_agg(g.plan_id), array_agg(g.status), array_agg(g.n))
-           FROM (SELECT plan_id, status, count(*)::integer AS n FROM new_rows WHERE plan_id = ANY(uncounted) GROUP BY plan_id, status) AS g;
+           FROM (SELECT plan_id, status, count(*)::integer AS n FROM new_rows WHERE uncounted IS NULL OR plan_id = ANY(uncounted) GROUP BY plan_id, status) AS g;
     END IF;
     IF first AND c.suppressed > 0 THEN
         PERFORM open_next_channels(array_agg(n.plan_id), array_agg(n.slot), array_agg(n.no)) FROM new_rows n WHERE n.status = 7;
