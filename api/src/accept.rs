@@ -11,6 +11,7 @@ mod draft;
 mod person;
 mod read;
 mod steps;
+mod terms;
 mod upload;
 
 pub use batcher::{Batcher, CONNECTIONS, Outcome};

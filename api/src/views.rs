@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use herald_shared::db::plans::{DeliveryCounts, View};
-use herald_shared::domain::{Lane, OnUnknown, PlanStatus, Tier};
+use herald_shared::domain::{Lane, OnUnknown, PlanStatus, Terms, Tier};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -29,6 +29,8 @@ pub struct Plan<'a> {
     answers: BTreeMap<&'a str, i64>,
     deliveries: Deliveries,
     metadata: &'a Option<Value>,
+    #[serde(flatten)]
+    terms: &'a Terms,
 }
 
 /// Disjoint counts that add up to `total`, then counts that overlap with them.
@@ -95,6 +97,7 @@ pub fn plan(view: &View) -> Plan<'_> {
         answers: answers(view.acknowledgement.as_ref(), &view.answers),
         deliveries: deliveries(&view.deliveries),
         metadata: &view.metadata,
+        terms: &view.terms,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::bulk::BulkArgs;
 use crate::env::Env;
 use crate::floor::Floor;
 use crate::inbox::InboxArgs;
+use crate::ladders::LaddersArgs;
 use crate::latency::LatencyArgs;
 use crate::limits::LimitsArgs;
 use crate::mail::MailArgs;
@@ -18,7 +19,9 @@ use crate::peer::PeerArgs;
 use crate::single::SingleArgs;
 use crate::soak::SoakArgs;
 use crate::standin::Standin;
-use crate::{accept, book, bulk, floor, inbox, latency, limits, mail, mixed, peer, single, soak, standin};
+use crate::{
+    accept, book, bulk, floor, inbox, ladders, latency, limits, mail, mixed, peer, single, soak, standin,
+};
 
 /// Measures Herald through its HTTP contract, beside floors measured in the same run on the same machine.
 ///
@@ -66,6 +69,8 @@ enum Command {
     Smtp(MailArgs),
     /// Bulk into the in-app inbox: deliveries a second from the first POST to the last plan finished.
     Inbox(InboxArgs),
+    /// A million ladders whose second tier falls due over ten minutes while people read: does the dispatcher keep up?
+    Ladders(LaddersArgs),
     /// Runs everything and writes one table, Markdown and plots.
     Report(ReportArgs),
     /// Plays a provider for work by hand, until Ctrl-C.
@@ -96,6 +101,7 @@ pub async fn run() -> anyhow::Result<()> {
         Command::Mixed(args) => Box::pin(mixed::run(args, &env, json)).await,
         Command::Smtp(args) => mail::run(args, &env, json).await,
         Command::Inbox(args) => inbox::run(args, &env, json).await,
+        Command::Ladders(args) => Box::pin(ladders::run(args, &env, json)).await,
         Command::Report(args) => book::run(args, &cli.env).await,
         Command::Standin(args) => standin::run(args).await,
     }

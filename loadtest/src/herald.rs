@@ -124,6 +124,21 @@ impl Herald {
         self.call(Method::GET, &format!("/v1/plans/{id}"), None).await
     }
 
+    /// Id of the newest message of an inbox.
+    pub(crate) async fn inbox(&self, path: &str) -> anyhow::Result<Option<String>> {
+        #[derive(Deserialize)]
+        struct Message {
+            id: String,
+        }
+        let page: Page<Message> = self.call(Method::GET, &format!("{path}?limit=1"), None).await?;
+        Ok(page.items.into_iter().next().map(|message| message.id))
+    }
+
+    /// Confirms that somebody has read a message.
+    pub(crate) async fn read(&self, path: &str) -> anyhow::Result<()> {
+        self.expect(Method::POST, path, None).await.map(drop)
+    }
+
     /// Sends and expects 2xx with JSON.
     async fn call<T: DeserializeOwned>(
         &self,

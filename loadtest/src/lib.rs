@@ -17,6 +17,7 @@ mod floor;
 mod herald;
 mod inbox;
 mod interrupt;
+mod ladders;
 mod latency;
 mod limits;
 mod mail;

@@ -6,7 +6,7 @@ use herald_shared::db::accept::{Idempotency, NewPlan, NewRecipient};
 use herald_shared::db::drafts::never;
 use herald_shared::db::plans::{DeliveryCounts, RecipientCounts, View};
 use herald_shared::domain::ids::PlanRef;
-use herald_shared::domain::{Content, Lane, OnUnknown, PlanStatus, Slot, Tier};
+use herald_shared::domain::{Content, Lane, OnUnknown, PlanStatus, Slot, Terms, Tier};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -42,6 +42,8 @@ pub struct Draft {
     pub acknowledgement: Option<Value>,
     /// The caller's own values.
     pub metadata: Option<Value>,
+    /// Its rules beyond the common.
+    pub terms: Terms,
     /// Recipients merged away.
     pub duplicates: i32,
     /// 1..=10,000 people, each once; nobody yet, perhaps, when held.
@@ -99,6 +101,7 @@ impl Request {
             tiers: draft.tiers,
             acknowledgement: draft.acknowledgement,
             metadata: draft.metadata,
+            terms: draft.terms,
             traceparent: self.traceparent,
             duplicates: draft.duplicates,
             recipients: draft.recipients,
@@ -132,6 +135,7 @@ fn as_accepted(draft: &Draft, plan: PlanRef, created_at: Timestamp) -> View {
         acknowledgement: draft.acknowledgement.clone(),
         answers: BTreeMap::new(),
         metadata: draft.metadata.clone(),
+        terms: draft.terms.clone(),
         recipients: RecipientCounts {
             total,
             pending: total,

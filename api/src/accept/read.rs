@@ -5,7 +5,7 @@ use std::time::Duration;
 use herald_channels::NetPolicy;
 use herald_shared::db::drafts::never;
 use herald_shared::domain::content::asks_for_reading;
-use herald_shared::domain::{Channel, FirstTiers, Lane, OnUnknown, Slot, Tier};
+use herald_shared::domain::{Channel, FirstTiers, Lane, OnUnknown, Slot, Terms, Tier};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use super::audience::{self, Audience};
 use super::choices::Chosen;
 use super::content::{self, Message};
 use super::draft::Draft;
-use super::steps;
+use super::{steps, terms};
 use crate::json::{Document, Field, Object};
 use crate::problems::Problems;
 
@@ -68,29 +68,30 @@ pub fn read(document: &Document<'_>, given: &Given<'_>) -> Result<Draft, Refused
     let audience = people.map_or(Audience { people: Vec::new(), duplicates: 0 }, |field| {
         audience::read(&field, given.net, &mut problems)
     });
-    let terms = terms(&mut plan, given.now, (is_draft, steps.waits()), &mut problems);
-    if terms.as_ref().is_none_or(|terms| terms.acknowledgement.is_none()) {
+    let frame = frame(&mut plan, given.now, (is_draft, steps.waits()), &mut problems);
+    let terms = terms::read(&mut plan, &mut problems);
+    if frame.as_ref().is_none_or(|frame| frame.acknowledgement.is_none()) {
         steps.check_answers(&mut problems);
     }
     not_yet(&mut plan, &mut problems);
     plan.finish(&mut problems);
     if let Some(message) = &mut message {
-        let acknowledgement = terms.as_ref().and_then(|terms| terms.acknowledgement.as_ref());
+        let acknowledgement = frame.as_ref().and_then(|frame| frame.acknowledgement.as_ref());
         let asks = asks_for_reading(&steps.tiers, acknowledgement);
         content::check_link(message, asks, given.published, &mut problems);
         audience.check_variables(message, &mut problems);
         content::check_fit(message, &steps.tiers, &mut problems);
     }
-    match (message, terms) {
-        (Some(message), Some(terms)) if problems.is_empty() => {
-            Ok(draft(message, steps.tiers, given.chosen, audience, terms))
+    match (message, frame) {
+        (Some(message), Some(frame)) if problems.is_empty() => {
+            Ok(draft(message, steps.tiers, given.chosen, audience, (frame, terms)))
         }
         _ => Err(Refused { problems, lacks_account: steps.lacks_account }),
     }
 }
 
 /// The fields that are neither words nor people.
-struct Terms {
+struct Frame {
     draft: bool,
     lane: Lane,
     on_unknown: OnUnknown,
@@ -101,12 +102,12 @@ struct Terms {
     metadata: Option<Value>,
 }
 
-fn terms(
+fn frame(
     plan: &mut Object<'_>,
     now: Timestamp,
     (draft, waits): (bool, Duration),
     problems: &mut Problems,
-) -> Option<Terms> {
+) -> Option<Frame> {
     let lane = plan
         .take("priority")
         .map_or(Some(Lane::Normal), |field| field.word(&["urgent", "normal", "bulk"], problems));
@@ -125,7 +126,7 @@ fn terms(
     let reference = plan.take("reference").and_then(|field| field.line(MAX_REFERENCE, problems));
     let acknowledgement = plan.take("acknowledgement").and_then(|field| acknowledgement(&field, problems));
     let metadata = plan.take("metadata").and_then(|field| field.free_object(MAX_METADATA, problems));
-    Some(Terms {
+    Some(Frame {
         draft,
         lane: lane?,
         on_unknown: on_unknown?,
@@ -194,7 +195,13 @@ fn not_yet(plan: &mut Object<'_>, problems: &mut Problems) {
     }
 }
 
-fn draft(message: Message, tiers: Vec<Tier>, chosen: &Chosen, mut audience: Audience, terms: Terms) -> Draft {
+fn draft(
+    message: Message,
+    tiers: Vec<Tier>,
+    chosen: &Chosen,
+    mut audience: Audience,
+    (frame, terms): (Frame, Terms),
+) -> Draft {
     let in_order: Vec<Slot> = (1..)
         .zip(&tiers)
         .flat_map(|(no, tier)| tier.channels.iter().map(move |channel| Slot::new(no, *channel)))
@@ -206,18 +213,19 @@ fn draft(message: Message, tiers: Vec<Tier>, chosen: &Chosen, mut audience: Audi
     let slots: Vec<(Slot, i64)> = in_order.iter().filter_map(with_account).collect();
     audience.mark_repetitions(&in_order, FirstTiers::of(&tiers), &message);
     Draft {
-        held: terms.draft,
-        lane: terms.lane,
-        on_unknown: terms.on_unknown,
+        held: frame.draft,
+        lane: frame.lane,
+        on_unknown: frame.on_unknown,
         slots,
-        send_at: terms.send_at,
-        expires_at: terms.expires_at,
+        send_at: frame.send_at,
+        expires_at: frame.expires_at,
         title: message.title,
-        reference: terms.reference,
+        reference: frame.reference,
         content: message.content,
         tiers,
-        acknowledgement: terms.acknowledgement,
-        metadata: terms.metadata,
+        acknowledgement: frame.acknowledgement,
+        metadata: frame.metadata,
+        terms,
         duplicates: audience.duplicates,
         recipients: audience.people.into_iter().map(|(_, person)| person).collect(),
     }

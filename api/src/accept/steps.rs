@@ -5,6 +5,7 @@ use std::time::Duration;
 use herald_shared::domain::{Channel, Mode, Proof, Tier, Wait};
 
 use super::choices::Chosen;
+use super::terms::duration;
 use crate::json::{Field, Object};
 use crate::problems::Problems;
 
@@ -108,7 +109,7 @@ impl Reader<'_> {
         let until = tier.take("until").and_then(|until| provable(&until, &channels, problems));
         let wait_at = tier.pointer("wait");
         let wait = match tier.take("wait") {
-            Some(field) => wait(&field, problems),
+            Some(field) => duration(&field, Wait::MAX, problems),
             None => {
                 if until.is_some() && !is_last {
                     problems.add(
@@ -172,20 +173,4 @@ fn provable(field: &Field<'_>, channels: &[Channel], problems: &mut Problems) ->
         field.refuse(problems, detail);
     }
     Some(until)
-}
-
-/// Reads `wait`.
-fn wait(field: &Field<'_>, problems: &mut Problems) -> Option<Wait> {
-    let text = field.string(problems)?;
-    match text.parse::<Wait>() {
-        Ok(wait) if wait < Wait::seconds(1) || wait > Wait::MAX => {
-            field.refuse(problems, "must be 1 second to 30 days");
-            None
-        }
-        Ok(wait) => Some(wait),
-        Err(error) => {
-            field.refuse(problems, error.to_string());
-            None
-        }
-    }
 }

@@ -54,6 +54,16 @@ fn rule_05_wait_is_required_where_something_is_waited_for() {
 }
 
 #[test]
+fn rule_16_how_late_is_too_late_is_a_duration() {
+    let plan = |late: &str| json!({ "max_late": late });
+    assert_eq!(good(plan("PT90M")).terms.max_late, Some(Wait::seconds(5400)));
+    assert_eq!(good(json!({})).terms.stored(), None);
+    for late in ["0s", "31d", "soon", ""] {
+        refused_at(plan(late), &["/max_late"]);
+    }
+}
+
+#[test]
 fn rule_04_what_no_channel_can_prove_is_refused() {
     let unprovable = json!({ "tiers": [{ "channels": ["email"], "wait": "1m", "until": "acknowledged" }] });
     let problems = bad(unprovable);

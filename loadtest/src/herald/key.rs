@@ -31,7 +31,7 @@ impl Herald {
     pub(crate) async fn with_fast_key(&self) -> anyhow::Result<(Self, FastKey)> {
         let wanted = json!({
             "name": format!("loadtest {:08x}", fastrand::u32(..)),
-            "scopes": ["plans:read", "plans:write"], "rate_per_second": RATE,
+            "scopes": ["plans:read", "plans:write", "inbox:read"], "rate_per_second": RATE,
         });
         let fresh: Fresh = self
             .call(Method::POST, "/v1/keys", Some(&wanted))

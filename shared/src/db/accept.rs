@@ -11,7 +11,7 @@ use super::Error;
 use super::expand::{self, Piece};
 use crate::domain::ids::PlanRef;
 use crate::domain::pointer::Wake;
-use crate::domain::{Content, FirstTiers, Ladder, Lane, OnUnknown, PlanStatus, Slot, Tier};
+use crate::domain::{Content, FirstTiers, Ladder, Lane, OnUnknown, PlanStatus, Slot, Terms, Tier};
 
 pub use super::id_block::IdBlock;
 
@@ -66,6 +66,8 @@ pub struct NewPlan {
     pub acknowledgement: Option<Value>,
     /// The caller's own values.
     pub metadata: Option<Value>,
+    /// Its rules beyond the common.
+    pub terms: Terms,
     /// W3C trace context.
     pub traceparent: Option<String>,
     /// Recipients merged away.
@@ -283,6 +285,7 @@ async fn insert_plan(
                 &FirstTiers::of(&plan.tiers).code(),
                 &untils,
                 &waits,
+                &plan.terms.stored().map(Json),
             ],
         )
         .await?;

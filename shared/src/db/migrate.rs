@@ -19,6 +19,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0015_born_counted", include_str!("../../migrations/0015_born_counted.sql")),
     ("0020_ladder", include_str!("../../migrations/0020_ladder.sql")),
     ("0022_reading", include_str!("../../migrations/0022_reading.sql")),
+    ("0030_terms", include_str!("../../migrations/0030_terms.sql")),
 ];
 
 /// The advisory lock that keeps two migrators apart: "herald" in ASCII.

@@ -10,7 +10,7 @@ use tokio_postgres::types::Json;
 
 use super::Error;
 use crate::domain::ids::PlanRef;
-use crate::domain::{Lane, OnUnknown, PlanStatus, Slot, Tier};
+use crate::domain::{Lane, OnUnknown, PlanStatus, Slot, Terms, Tier};
 
 /// Deliveries of a plan by status. Disjoint; they add up to `total`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -97,6 +97,8 @@ pub struct View {
     pub answers: BTreeMap<String, i64>,
     /// The caller's own strings.
     pub metadata: Option<Value>,
+    /// Its rules beyond the common.
+    pub terms: Terms,
     /// Its people.
     pub recipients: RecipientCounts,
     /// Its deliveries.
@@ -214,6 +216,7 @@ fn read(row: &Row) -> Result<View, Error> {
             .map(|Json(map)| map)
             .unwrap_or_default(),
         metadata: row.get("metadata"),
+        terms: row.get::<_, Option<Json<Terms>>>("terms").map(|Json(terms)| terms).unwrap_or_default(),
         recipients: recipient_counts(row, slots.len(), status, &deliveries),
         deliveries,
     })

@@ -1,6 +1,6 @@
 //! Public ids: UUIDv7-shaped packings of where a row is, so that no row needs an id column or a second index.
 //!
-//! 48 bits are the plan's creation in ms, 74 bits hold plan id (40), slot (8) and recipient no (26), mixed by a
+//! 48 bits are the plan's creation in ms, 74 bits hold plan id (36), slot (12) and recipient no (26), mixed by a
 //! fixed bijection so that ids do not show how many plans other tenants make. Nothing here is a secret: every look-up is
 //! scoped by tenant and compares `created_ms` with the plan's.
 
@@ -8,6 +8,10 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 const PAYLOAD_BITS: u32 = 74;
+/// Bits of a plan id, and of the part of a slot beside the recipient; the rest of the slot is in front of the plan id, where ids made
+/// when slots had 8 bits and plan ids 40 have zeros.
+const PLAN_BITS: u32 = 36;
+const SLOT_LOW_BITS: u32 = 8;
 const MASK: u128 = (1 << PAYLOAD_BITS) - 1;
 /// Any odd number is invertible modulo 2^74; these are digits of pi and its inverse found by Newton's iteration.
 const MIX: u128 = 0x243_F6A8_885A_308D_3131 & MASK | 1;
@@ -22,7 +26,7 @@ const MIX40: u64 = 0x9E_3779_B97F;
 pub struct PlanRef {
     /// Creation in Unix milliseconds, 48 bits.
     pub created_ms: i64,
-    /// `plan.id`, at most 40 bits.
+    /// `plan.id`, at most 36 bits.
     pub id: i64,
 }
 
@@ -103,15 +107,17 @@ pub fn parse(uuid: Uuid) -> Option<Packed> {
     let payload = ((bits >> 64) & 0xFFF) << 62 | (bits & ((1 << 62) - 1));
     let plain = unmix(payload);
     Some(Packed {
-        plan: PlanRef { created_ms, id: (plain >> 34) as i64 },
-        slot: ((plain >> 26) & 0xFF) as i16,
+        plan: PlanRef { created_ms, id: (plain >> 34 & ((1 << PLAN_BITS) - 1)) as i64 },
+        slot: ((plain >> (34 + PLAN_BITS) << SLOT_LOW_BITS) | (plain >> 26 & 0xFF)) as i16,
         no: (plain & 0x3FF_FFFF) as i32,
     })
 }
 
 fn pack(packed: Packed) -> Uuid {
-    let plain = ((packed.plan.id as u128 & 0xFF_FFFF_FFFF) << 34)
-        | ((packed.slot as u128 & 0xFF) << 26)
+    let slot = packed.slot as u128 & 0xFFF;
+    let plain = (slot >> SLOT_LOW_BITS << (34 + PLAN_BITS))
+        | ((packed.plan.id as u128 & ((1 << PLAN_BITS) - 1)) << 34)
+        | ((slot & 0xFF) << 26)
         | (packed.no as u128 & 0x3FF_FFFF);
     let payload = mix(plain);
     let ms = packed.plan.created_ms as u128 & 0xFFFF_FFFF_FFFF;
@@ -162,7 +168,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_id_reads_back_what_it_packs(ms in 0i64..1 << 47, id in 1i64..1 << 40, slot in 0i16..256, no in 0i32..1 << 26) {
+        fn an_id_reads_back_what_it_packs(ms in 0i64..1 << 47, id in 1i64..1 << 36, slot in 0i16..4096, no in 0i32..1 << 26) {
             let packed = Packed { plan: PlanRef { created_ms: ms, id }, slot, no };
             let uuid = pack(packed);
             prop_assert_eq!(uuid.get_version_num(), 7);
@@ -205,6 +211,16 @@ mod tests {
         let number = plan.number();
         assert_eq!(number.len(), 17, "{number}");
         assert!(number.starts_with("20261121-"), "{number}");
+    }
+
+    #[test]
+    fn ids_from_before_slots_had_twelve_bits_still_read() {
+        let before: Uuid = "019c5a3d-0c00-7000-8000-000000000000".parse().unwrap();
+        let plain = (1234u128 << 34) | (0x1A << 26) | 77;
+        let payload = mix(plain);
+        let old = before.as_u128() | (payload >> 62) << 64 | (payload & ((1 << 62) - 1));
+        let packed = parse(Uuid::from_u128(old)).unwrap();
+        assert_eq!((packed.plan.id, packed.slot, packed.no), (1234, 0x1A, 77));
     }
 
     #[test]

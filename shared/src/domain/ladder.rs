@@ -101,7 +101,7 @@ impl Proof {
     }
 }
 
-/// How late a step may fire (rule 16); SQL has the same (`max_late`).
+/// How late a step may fire (rule 16) where the plan says nothing; SQL has the same (`max_late`).
 #[must_use]
 pub const fn max_late(lane: Lane) -> Duration {
     Duration::from_secs(match lane {
@@ -130,6 +130,12 @@ impl Wait {
     #[must_use]
     pub const fn duration(self) -> Duration {
         Duration::from_secs(self.0)
+    }
+
+    /// Whole days in it.
+    #[must_use]
+    pub const fn days(self) -> u64 {
+        self.0 / 86_400
     }
 
     /// Milliseconds, as the database keeps them.

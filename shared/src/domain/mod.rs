@@ -21,6 +21,7 @@ pub mod shares;
 pub mod slots;
 pub mod status;
 pub mod template;
+pub mod terms;
 pub mod throughput;
 pub mod turns;
 
@@ -30,6 +31,7 @@ pub use first::FirstTiers;
 pub use ladder::{Ladder, LadderResult, Proof, Wait};
 pub use outcome::{Class, Exception, Failure, Reason, Verdict};
 pub use status::{DeliveryStatus, PlanStatus};
+pub use terms::Terms;
 
 /// A code or word that is none of an enum's: from a newer release, or a damaged row.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]

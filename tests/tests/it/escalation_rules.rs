@@ -225,6 +225,25 @@ async fn rule_16_a_step_found_long_overdue_does_not_fire() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rule_16_a_plan_says_itself_how_late_is_too_late() {
+    let mut world = start(Options::default()).await;
+    for (max_late, results) in [("2h", ["overdue"; 2]), ("4h", ["sent"; 2])] {
+        let mut body = world.body(2, two("1h"));
+        body["max_late"] = json!(max_late);
+        let plan = world.tenant.send(&body).await;
+        waiting(&world, &plan, 2).await;
+        world.system.dispatchers.last_mut().expect("one runs").kill();
+        let three_hours_ago = "UPDATE job SET due_at = now() - interval '3 hours' WHERE kind = 2";
+        world.system.database.run(three_hours_ago).await;
+        world.system.add_dispatcher();
+        let finished = world.tenant.until(&plan, "finished", SOON).await;
+        assert_eq!(finished["max_late"], json!(format!("PT{}", max_late.to_uppercase())));
+        assert_eq!(world.results(&plan).await, results, "{max_late}");
+    }
+    world.system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rule_21_recall_and_stop_end_ladders_and_escalate_ends_the_wait() {
     let world = start(Options::default()).await;
     for (verb, result) in [("recall", "recalled"), ("stop", "stopped")] {

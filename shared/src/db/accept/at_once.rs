@@ -35,6 +35,7 @@ pub(super) async fn write(client: &Client, plans: &[NewPlan]) -> Result<Vec<Acce
     columns.push(column(plans, born::counted));
     columns.push(column(plans, |p| Ladder::of(&p.tiers).map(|ladder| array_text(&ladder.untils))));
     columns.push(column(plans, |p| Ladder::of(&p.tiers).map(|ladder| array_text(&ladder.waits))));
+    columns.push(column(plans, |p| p.terms.stored().map(Json)));
     let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| &**column as _).collect();
     let mut wakes: HashMap<i64, Vec<Wake>> = HashMap::new();
     for row in client.query(&statement, &parameters).await? {

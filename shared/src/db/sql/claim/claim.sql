@@ -31,13 +31,13 @@ WITH want AS MATERIALIZED (
               p.created_at, p.on_unknown,
               p.acknowledgement IS NOT NULL OR p.tiers @? '$[*].until ? (@ == "read" || @ == "acknowledged")' AS asks,
               p.title, p.content, p.metadata, p.acknowledgement, p.traceparent, coalesce(p.send_at, p.created_at) AS due_since,
-              p.untils IS NOT NULL AS ladder, p.resumed_at
+              p.untils IS NOT NULL AS ladder, p.resumed_at, CASE WHEN p.untils IS NOT NULL THEN max_late(p.lane, p.terms) END AS max_late
 ), stopped AS MATERIALIZED (
     -- Of plans with ladders only: whoever has read or answered gets nothing more, and no step fires too late (rules 2 and 16).
     -- The caller suppresses them (suppress.sql): an update here would cost every claim its triggers.
     SELECT t.id, d.no, CASE WHEN r.result IN (1, 2) THEN 'already_read' ELSE 'overdue' END AS reason
       FROM taken t
-      CROSS JOIN LATERAL (SELECT d.no, t.slot >> 4 > 1 AND greatest(d.created_at, t.resumed_at) < now() - max_late(t.lane) AS late FROM delivery d
+      CROSS JOIN LATERAL (SELECT d.no, t.slot >> 4 > 1 AND greatest(d.created_at, t.resumed_at) < now() - t.max_late AS late FROM delivery d
                            WHERE t.ladder AND d.plan_id = t.plan_id AND d.slot = t.slot AND d.no BETWEEN t.lo AND t.hi
                              AND d.status = 0 AND d.attempt = t.attempt AND (t.members IS NULL OR d.no = ANY(t.members)) OFFSET 0) AS d
       CROSS JOIN LATERAL (SELECT r.result FROM recipient r WHERE r.plan_id = t.plan_id AND r.no = d.no OFFSET 0) AS r
@@ -85,4 +85,4 @@ SELECT t.*, coalesce(max(k.batch), 1) AS batch,
        (SELECT array_agg(s.reason ORDER BY s.no) FROM stopped s WHERE s.id = t.id) AS stopped_why
   FROM taken t LEFT JOIN work k ON k.id = t.id
  GROUP BY t.id, t.token, t.plan_id, t.tenant_id, t.slot, t.lane, t.attempt, t.lo, t.hi, t.members, t.account_id, t.account_version,
-          t.created_at, t.on_unknown, t.asks, t.title, t.content, t.metadata, t.acknowledgement, t.traceparent, t.due_since, t.ladder, t.resumed_at
+          t.created_at, t.on_unknown, t.asks, t.title, t.content, t.metadata, t.acknowledgement, t.traceparent, t.due_since, t.ladder, t.resumed_at, t.max_late
