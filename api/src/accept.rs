@@ -3,6 +3,7 @@
 //! `read` turns the body into a [`Draft`] or a list of problems, without I/O. The [`Batcher`] gives it an id
 //! and commits it, small plans of parallel requests together. The broker is not in this path: wakes are hints.
 
+pub(crate) mod approval;
 mod audience;
 mod batcher;
 mod choices;

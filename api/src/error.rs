@@ -18,6 +18,8 @@ pub enum Kind {
     Unauthorized,
     /// 403: the key lacks a scope.
     Forbidden,
+    /// 403: the page asks who somebody is first.
+    Protected,
     /// 404: no such thing, or another tenant's.
     NotFound,
     /// 405: the path exists, the method does not.
@@ -40,8 +42,12 @@ pub enum Kind {
     DeliveryState,
     /// 409: the recipient has answered already.
     Answered,
+    /// 409: somebody has decided already.
+    Decided,
     /// 410: the sender has withdrawn the message.
     Withdrawn,
+    /// 410: the content has been erased.
+    Erased,
     /// 413: the body is over the limit.
     BodyTooLarge,
     /// 415: the body is not declared as JSON.
@@ -64,10 +70,11 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of their status.
-    pub const ALL: [Kind; 24] = [
+    pub const ALL: [Kind; 27] = [
         Kind::MalformedBody,
         Kind::Unauthorized,
         Kind::Forbidden,
+        Kind::Protected,
         Kind::NotFound,
         Kind::MethodNotAllowed,
         Kind::BodyTimeout,
@@ -79,7 +86,9 @@ impl Kind {
         Kind::PlanState,
         Kind::DeliveryState,
         Kind::Answered,
+        Kind::Decided,
         Kind::Withdrawn,
+        Kind::Erased,
         Kind::BodyTooLarge,
         Kind::NotJson,
         Kind::NotRows,
@@ -99,6 +108,7 @@ impl Kind {
             Kind::MalformedBody => ("malformed-body", "The body is not JSON", S::BAD_REQUEST),
             Kind::Unauthorized => ("unauthorized", "A valid API key is needed", S::UNAUTHORIZED),
             Kind::Forbidden => ("forbidden", "The API key may not do this", S::FORBIDDEN),
+            Kind::Protected => ("protected", "The page asks who you are first", S::FORBIDDEN),
             Kind::NotFound => ("not-found", "There is no such thing", S::NOT_FOUND),
             Kind::MethodNotAllowed => {
                 ("method-not-allowed", "This path has other methods", S::METHOD_NOT_ALLOWED)
@@ -112,7 +122,9 @@ impl Kind {
             Kind::PlanState => ("plan-state", "The plan's state forbids it", S::CONFLICT),
             Kind::DeliveryState => ("delivery-state", "The delivery's state forbids it", S::CONFLICT),
             Kind::Answered => ("answered", "The first answer stands", S::CONFLICT),
+            Kind::Decided => ("decided", "The first decision stands", S::CONFLICT),
             Kind::Withdrawn => ("withdrawn", "The message was withdrawn", S::GONE),
+            Kind::Erased => ("erased", "The message was erased", S::GONE),
             Kind::BodyTooLarge => ("body-too-large", "The body is too large", S::PAYLOAD_TOO_LARGE),
             Kind::NotJson => ("not-json", "The body must be declared as JSON", S::UNSUPPORTED_MEDIA_TYPE),
             Kind::NotRows => ("not-rows", "The upload must be CSV or NDJSON", S::UNSUPPORTED_MEDIA_TYPE),

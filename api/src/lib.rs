@@ -16,6 +16,7 @@ pub mod export;
 pub mod extract;
 pub mod json;
 pub mod metrics;
+pub mod notices;
 pub mod observe;
 pub mod pages;
 pub mod problems;

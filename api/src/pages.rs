@@ -1,10 +1,15 @@
 //! What recipients see: their pages, their answers, the images that tell of reading, and the way out of a mailing.
 //!
 //! Nobody here has a key: the token in the path is the secret, and it opens one message to one person. That is why these forms
-//! need no protection against forged requests: whoever can name the token may answer anyway, and no cookie takes part in it.
+//! need no protection against forged requests: whoever can name the token may answer anyway. Where somebody must be let in first
+//! (`gate`), the cookie that says so is SameSite=Lax.
 //! docs/READING.md says how reading is told from link previews.
 
 mod answer;
+mod approve;
+mod code;
+mod cookie;
+mod gate;
 mod html;
 mod language;
 mod limit;
@@ -39,6 +44,11 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::open("/m/{token}", visit::page),
         Route::open("/m/{token}/seen.gif", visit::image),
         Route::open_to(Method::POST, "/m/{token}/acknowledge", answer::acknowledge).layer(small),
+        Route::open_to(Method::POST, "/m/{token}/code", gate::ask).layer(small),
+        Route::open_to(Method::POST, "/m/{token}/enter", gate::enter).layer(small),
+        Route::open_to(Method::POST, "/m/{token}/forget", gate::forget).layer(small),
+        Route::open("/a/{token}", approve::page),
+        Route::open_to(Method::POST, "/a/{token}", approve::decide).layer(small),
         Route::open("/o/{image}", mail::pixel),
         Route::open("/u/{token}", mail::ask),
         Route::open_to(Method::POST, "/u/{token}", mail::unsubscribe).layer(small),
@@ -74,6 +84,8 @@ enum Found {
     Page(Box<Page>),
     /// The plan was recalled.
     Withdrawn,
+    /// Its content is erased.
+    Erased,
     /// No such recipient, or the plan never went out.
     Nothing,
 }
@@ -82,6 +94,7 @@ async fn find(app: &App, holder: Holder) -> Result<Found> {
     let page = herald_shared::db::reading::page(&app.db().await?, holder.plan_id, holder.no).await?;
     Ok(match page {
         Some(page) if page.status == PlanStatus::Recalled => Found::Withdrawn,
+        Some(page) if page.erased => Found::Erased,
         Some(page) if page.status.went_out() => Found::Page(Box::new(page)),
         _ => Found::Nothing,
     })
@@ -115,6 +128,7 @@ fn trouble(headers: &HeaderMap, problem: &Problem) -> Response {
     let text = match problem.kind {
         Kind::NotFound => html::notice(words, |words| words.unknown),
         Kind::Withdrawn => html::notice(words, |words| words.withdrawn),
+        Kind::Erased => html::notice(words, |words| words.erased),
         _ => html::notice(words, |words| words.later),
     };
     let mut response = html(status, text);
@@ -131,6 +145,10 @@ fn nothing() -> Problem {
 
 fn withdrawn() -> Problem {
     Problem::new(Kind::Withdrawn, "The sender has withdrawn this message.")
+}
+
+fn erased() -> Problem {
+    Problem::new(Kind::Erased, "The content of this message has been erased.")
 }
 
 /// Whether a browser fetched this before anybody asked for it.

@@ -1,6 +1,7 @@
 //! Every route, in one table: method, path, the scope it needs. The OpenAPI document is tested against it.
 
 mod accounts;
+mod approvals;
 mod control;
 mod dead_letters;
 mod deliveries;
@@ -76,9 +77,11 @@ impl Route {
     }
 }
 
+pub(crate) use approvals::MAX_COMMENT;
 /// The route whose body may take longer than any other's answer.
 pub(crate) use drafts::UPLOAD;
 pub(crate) use plans::PLAN;
+pub(crate) use recipients::mask;
 
 /// Routes of `ops`, which are the same on every process.
 pub const OPS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
@@ -89,6 +92,7 @@ pub fn table() -> Vec<Route> {
     let mut table = vec![Route::open("/openapi.json", docs::openapi), Route::open("/docs", docs::page)];
     table.extend(plans::routes());
     table.extend(control::routes());
+    table.extend(approvals::routes());
     table.extend(recipients::routes());
     table.extend(drafts::routes());
     table.extend(deliveries::routes());

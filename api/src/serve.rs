@@ -49,6 +49,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     // It ends with the last holder of `app`: plans of requests that are still open are written first.
     process.spawn("accept", accepting);
     process.spawn("tidy", tidy(app.clone(), process.stop()));
+    process.spawn("notices", crate::notices::run(app.clone(), process.stop()));
     process.spawn("watch", app.watches.clone().run(app.clone(), process.stop()));
     process.spawn("http", serve(listener, router(app, ops), process.stop()));
     process.run(common.drain).await

@@ -18,6 +18,7 @@ use crate::auth::{KeyCache, Limiters};
 use crate::error::Result;
 use crate::extract::Budget;
 use crate::metrics::Metrics;
+use crate::notices::Notices;
 use crate::pages::{PageLimiter, Recorder, recorder};
 use crate::reader::Reader;
 use crate::watch::Watches;
@@ -68,6 +69,8 @@ pub struct Shared {
     pub(crate) recorder: Recorder,
     /// How often links may be used.
     pub page_limiter: PageLimiter,
+    /// Messages of Herald's own.
+    pub notices: Notices,
     /// Longest time to answer a request, and for the database to answer.
     pub deadline: Duration,
 }
@@ -97,6 +100,7 @@ impl App {
     ) -> anyhow::Result<(Self, impl Future<Output = anyhow::Result<()>> + Send + use<>)> {
         let metrics = Metrics::new(registry)?;
         let (recorder, recording) = recorder(pool.clone());
+        let notices = Notices::new(waker.clone());
         let (batcher, accepting) = Batcher::new(writing, metrics.clone(), waker, deadline);
         let app = App(Arc::new(Shared {
             batcher,
@@ -105,6 +109,7 @@ impl App {
             links: LinkSource::new(ring.clone(), public_url),
             recorder,
             page_limiter: PageLimiter::default(),
+            notices,
             ring,
             net: Arc::new(net),
             keys: KeyCache::default(),

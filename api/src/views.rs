@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use herald_shared::db::plans::{DeliveryCounts, View};
+use herald_shared::domain::approval::Person;
 use herald_shared::domain::{Lane, OnUnknown, PlanStatus, Terms, Tier};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
+
+use crate::routes::mask;
 
 /// A plan.
 #[derive(Debug, Serialize)]
@@ -30,7 +33,7 @@ pub struct Plan<'a> {
     deliveries: Deliveries,
     metadata: &'a Option<Value>,
     #[serde(flatten)]
-    terms: &'a Terms,
+    terms: Terms,
 }
 
 /// Disjoint counts that add up to `total`, then counts that overlap with them.
@@ -72,7 +75,7 @@ pub fn plan(view: &View) -> Plan<'_> {
         id: view.plan.uuid(),
         number: view.plan.number(),
         reference: &view.reference,
-        title: &view.title,
+        title: title(view),
         status: view.status,
         priority: view.lane,
         on_unknown: view.on_unknown,
@@ -97,8 +100,45 @@ pub fn plan(view: &View) -> Plan<'_> {
         answers: answers(view.acknowledgement.as_ref(), &view.answers),
         deliveries: deliveries(&view.deliveries),
         metadata: &view.metadata,
-        terms: &view.terms,
+        terms: terms(&view.terms),
     }
+}
+
+/// Stands for what is nobody else's business.
+pub const HIDDEN: &str = "***";
+
+/// A plan's title, unless the plan is sensitive.
+#[must_use]
+pub fn title(view: &View) -> &str {
+    if view.terms.sensitive { HIDDEN } else { &view.title }
+}
+
+/// Terms as they are shown: addresses masked, keys left out.
+fn terms(terms: &Terms) -> Terms {
+    let mut shown = terms.clone();
+    shown.authors.clear();
+    shown.sender = shown.sender.as_ref().map(person);
+    for step in shown.approval.iter_mut().flat_map(|approval| &mut approval.steps) {
+        step.approvers = step.approvers.iter().map(person).collect();
+    }
+    shown
+}
+
+/// Somebody who is no recipient, addresses masked.
+#[must_use]
+pub fn person(person: &Person) -> Person {
+    Person {
+        name: person.name.clone(),
+        email: person.email.as_deref().map(mask),
+        phone: person.phone.as_deref().map(mask),
+        ids: person.ids.iter().map(|(kind, id)| (kind.clone(), mask(id))).collect(),
+    }
+}
+
+/// What somebody is called, masked where it is an address.
+#[must_use]
+pub fn label(name: &str) -> String {
+    if name.contains('@') { mask(name) } else { name.to_owned() }
 }
 
 /// Status and counts of a plan, what changes while it runs.

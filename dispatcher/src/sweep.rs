@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use herald_shared::db::{self, ANSWER, Error, admit, sweep};
+use herald_shared::db::{self, ANSWER, Error, admit, erase, sweep};
 use herald_shared::domain::Lane;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +17,9 @@ const NEAR: Duration = Duration::from_secs(2);
 /// Statements that mark expired plans in one sweep: a hundred thousand singles may have the same last second.
 const EXPIRE_ROUNDS: u32 = 20;
 
+/// Looks for plans to erase in one sweep; each finds 50 at most and does 5000 people of each.
+const ERASE_ROUNDS: u32 = 4;
+
 /// Sweeps until `stop`: expiry twice a second, tidying once a minute.
 pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow::Result<()> {
     let mut tick = tokio::time::interval(Duration::from_millis(500));
@@ -26,6 +29,21 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow:
         tokio::select! { () = stop.cancelled() => break, _ = tick.tick() => {} }
         if let Err(error) = once(&shared, &mut lows, round % 120 == 0).await {
             tracing::warn!(error = error.chain(), "cannot sweep: trying again");
+        }
+    }
+    Ok(())
+}
+
+/// Erases what sensitive plans that have ended said, chunk by chunk.
+async fn erase(shared: &Shared) -> Result<(), Error> {
+    let pool = &shared.others;
+    for _ in 0..ERASE_ROUNDS {
+        let due = db::ask(pool, ANSWER, async |client| erase::due(client).await).await?;
+        if due.is_empty() {
+            break;
+        }
+        for plan in due {
+            db::ask(pool, ANSWER, async |client| erase::chunk(client, plan).await).await?;
         }
     }
     Ok(())
@@ -44,6 +62,7 @@ async fn once(shared: &Shared, lows: &mut HashMap<Lane, Low>, tidy: bool) -> Res
     if expired > 0 {
         tracing::info!(plans = expired, "plans expired before everything in them was sent");
     }
+    erase(shared).await?;
     if tidy {
         db::ask(pool, ANSWER, async |client| sweep::tidy(client).await).await?;
     }

@@ -1,7 +1,7 @@
 //! Signed links: the one thing that lets a recipient in.
 //!
-//! A token is 18 bytes in 24 characters of URL-safe base 64: what it is for (2 bits), the channel it went out by (4), plan (40) and
-//! recipient (26), masked so that it shows nothing of them, and a tag of 72 bits. Nothing is stored: a token is opened by computing it.
+//! A token is 18 bytes in 24 characters of URL-safe base 64: what it is for (2 bits; two families with a tag key each), the channel it
+//! went out by (4), plan (40) and recipient (26), masked so that it shows nothing of them, and a tag of 72 bits. Nothing is stored: a token is opened by computing it.
 //! The key is 32 random bytes in table `setting`, sealed under the master key like every secret. It is not the master key itself, so
 //! that links in messages that went out long ago still work after that was rotated (`herald-api rekey` seals it again).
 
@@ -36,6 +36,22 @@ pub enum Purpose {
     Unsubscribe = 2,
     /// The cookie that a page sets: whoever sends it has seen the page.
     Visit = 3,
+    /// Deciding whether a plan may go out: an approver's page. Its holder's `no` says in which step and round, and who.
+    Approve = 4,
+    /// The cookie of a browser whose user entered a code: `plan_id` is `page_pass.id`, `no` the recipient.
+    Pass = 5,
+}
+
+impl Purpose {
+    /// The two bits in the payload.
+    const fn bits(self) -> u8 {
+        self as u8 & 3
+    }
+
+    /// Which of the tag keys.
+    const fn family(self) -> usize {
+        self as usize >> 2
+    }
 }
 
 /// Whom a token stands for.
@@ -52,8 +68,10 @@ pub struct Holder {
 /// Makes and opens tokens.
 #[derive(Clone)]
 pub struct LinkKey {
-    tag: hmac::Key,
+    /// By [`Purpose::family`].
+    tags: [hmac::Key; 2],
     mask: hmac::Key,
+    code: hmac::Key,
 }
 
 impl std::fmt::Debug for LinkKey {
@@ -68,7 +86,11 @@ impl LinkKey {
     pub fn new(secret: &[u8]) -> Self {
         let root = hmac::Key::new(hmac::HMAC_SHA256, secret);
         let sub = |label: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&root, label).as_ref());
-        LinkKey { tag: sub(b"herald link tag 1"), mask: sub(b"herald link mask 1") }
+        LinkKey {
+            tags: [sub(b"herald link tag 1"), sub(b"herald link tag 2")],
+            mask: sub(b"herald link mask 1"),
+            code: sub(b"herald code 1"),
+        }
     }
 
     /// The token of `holder` for `purpose`; always the same.
@@ -78,7 +100,7 @@ impl LinkKey {
         // Programs that find links in a text may take punctuation at its end for the text's: another of four tags then.
         let mut token = String::new();
         for variant in 0..4 {
-            token = self.seal(payload, variant);
+            token = self.seal(purpose, payload, variant);
             if token.ends_with(|last: char| last.is_ascii_alphanumeric()) {
                 break;
             }
@@ -96,13 +118,20 @@ impl LinkKey {
         let (masked, tag) = bytes.split_at_checked(HALF)?;
         let tag: [u8; HALF] = tag.try_into().ok()?;
         let payload = self.masked(masked.try_into().ok()?, &tag);
-        let genuine: bool = self.tag_of(payload, tag[0] & 3).ct_eq(&tag).into();
+        let genuine: bool = self.tag_of(purpose, payload, tag[0] & 3).ct_eq(&tag).into();
         let (packed, holder) = unpack(payload)?;
-        (genuine && packed == purpose as u8).then_some(holder)
+        (genuine && packed == purpose.bits()).then_some(holder)
     }
 
-    fn seal(&self, payload: [u8; HALF], variant: u8) -> String {
-        let tag = self.tag_of(payload, variant);
+    /// What is stored of a one-time code that was sent to a recipient: without the key nobody can try all codes against it.
+    #[must_use]
+    pub fn code_hash(&self, plan_id: i64, no: i32, code: &str) -> [u8; 32] {
+        let tag = hmac::sign(&self.code, format!("{plan_id}|{no}|{code}").as_bytes());
+        tag.as_ref().try_into().expect("SHA-256 has 32 bytes")
+    }
+
+    fn seal(&self, purpose: Purpose, payload: [u8; HALF], variant: u8) -> String {
+        let tag = self.tag_of(purpose, payload, variant);
         let mut bytes = [0; 2 * HALF];
         bytes[..HALF].copy_from_slice(&self.masked(payload, &tag));
         bytes[HALF..].copy_from_slice(&tag);
@@ -110,11 +139,11 @@ impl LinkKey {
     }
 
     /// The tag, its lowest two bits of the first byte naming the variant.
-    fn tag_of(&self, payload: [u8; HALF], variant: u8) -> [u8; HALF] {
+    fn tag_of(&self, purpose: Purpose, payload: [u8; HALF], variant: u8) -> [u8; HALF] {
         let mut input = [0; HALF + 1];
         input[..HALF].copy_from_slice(&payload);
         input[HALF] = variant;
-        let mut tag = first_half(&hmac::sign(&self.tag, &input));
+        let mut tag = first_half(&hmac::sign(&self.tags[purpose.family()], &input));
         tag[0] = tag[0] & !3 | variant;
         tag
     }
@@ -137,7 +166,7 @@ fn pack(purpose: Purpose, holder: Holder) -> [u8; HALF] {
     let channel = holder.channel.map_or(0, Channel::code) as u128;
     let plan = holder.plan_id as u128 & ((1 << PLAN_BITS) - 1);
     let no = holder.no as u128 & ((1 << NO_BITS) - 1);
-    let bits = ((purpose as u128) << 4 | channel) << (PLAN_BITS + NO_BITS) | plan << NO_BITS | no;
+    let bits = (u128::from(purpose.bits()) << 4 | channel) << (PLAN_BITS + NO_BITS) | plan << NO_BITS | no;
     let mut half = [0; HALF];
     half.copy_from_slice(&bits.to_be_bytes()[16 - HALF..]);
     half
@@ -217,6 +246,12 @@ impl Links {
     #[must_use]
     pub fn acknowledge(&self, holder: Holder) -> String {
         format!("{}/acknowledge", self.page(holder))
+    }
+
+    /// The page on which an approver decides.
+    #[must_use]
+    pub fn approve(&self, holder: Holder) -> String {
+        format!("{}/a/{}", self.base.0, self.key.token(Purpose::Approve, holder))
     }
 
     /// The image in a mail.

@@ -28,6 +28,9 @@ impl Messages {
         }
         let plan = &mut claimed.message;
         let asks = plan.asks && links.is_some();
+        if plan.protected {
+            plan.content = plan.content.gate();
+        }
         let with_link = asks.then(|| plan.content.with_link());
         let content = template::compile(with_link.as_ref().unwrap_or(&plan.content), &plan.title)
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
@@ -40,6 +43,7 @@ impl Messages {
             metadata: plan.metadata.take(),
             acknowledgement: plan.acknowledgement.take(),
             asks,
+            protected: plan.protected,
             links,
         });
         if kept.len() >= KEPT {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use herald_shared::db;
 use herald_shared::domain::Channel;
 use herald_shared::domain::account_choice::by_weight;
+use herald_shared::domain::approval::ApprovalRules;
 
 use crate::App;
 use crate::error::Result;
@@ -17,21 +18,26 @@ const TRUST: Duration = Duration::from_secs(2);
 /// Tenants remembered.
 const MAX_ENTRIES: usize = 10_000;
 
-/// A tenant's first accounts per channel, each with its part of the work.
+/// A tenant's first accounts per channel, each with its part of the work, and when its plans need approval.
 #[derive(Debug, Clone, Default)]
-pub struct Chosen(Vec<(Channel, i64, f64)>);
+pub struct Chosen {
+    accounts: Vec<(Channel, i64, f64)>,
+    /// The tenant's rules.
+    pub approval: Option<ApprovalRules>,
+}
 
 impl Chosen {
     /// A choice given as such, for tests.
     #[must_use]
     pub fn new(accounts: Vec<(Channel, i64)>) -> Self {
-        Chosen(accounts.into_iter().map(|(channel, account)| (channel, account, 1.0)).collect())
+        let accounts = accounts.into_iter().map(|(channel, account)| (channel, account, 1.0)).collect();
+        Chosen { accounts, approval: None }
     }
 
     /// An account for `channel`, by chance where several share the work; `None` when the tenant has no enabled one.
     #[must_use]
     pub fn account(&self, channel: Channel) -> Option<i64> {
-        let own = self.0.iter().filter(|(own, _, _)| *own == channel);
+        let own = self.accounts.iter().filter(|(own, _, _)| *own == channel);
         by_weight(own, |(_, _, part)| *part, fastrand::f64).map(|(_, account, _)| *account)
     }
 }
@@ -55,8 +61,10 @@ impl Choices {
     /// # Errors
     /// 503 while the database is away.
     pub async fn current(&self, app: &App, tenant_id: i64) -> Result<Arc<Chosen>> {
-        let rows = db::accounts::choices(&app.db().await?, tenant_id).await?;
-        let chosen = Arc::new(Chosen(rows));
+        let client = app.db().await?;
+        let accounts = db::accounts::choices(&client, tenant_id).await?;
+        let approval = db::approval::rules(&client, tenant_id).await?;
+        let chosen = Arc::new(Chosen { accounts, approval });
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX_ENTRIES {
             known.retain(|_, (at, _)| at.elapsed() < TRUST);
@@ -67,7 +75,7 @@ impl Choices {
         Ok(chosen)
     }
 
-    /// Forgets a tenant whose accounts were just changed here.
+    /// Forgets a tenant whose accounts or rules were just changed here.
     pub fn forget(&self, tenant_id: i64) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&tenant_id);
     }

@@ -69,7 +69,10 @@ impl Request {
     /// Gives the plan its identity; with it, its Location and the body of the 202.
     pub(super) fn into_plan(self, id: i64, now: Timestamp) -> (NewPlan, String, String) {
         let created_at = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
-        let draft = self.draft;
+        let mut draft = self.draft;
+        if draft.held || draft.terms.approval.is_some() {
+            draft.terms.authors.push(self.key_id);
+        }
         let view = as_accepted(&draft, PlanRef::new(created_at, id), created_at);
         let location = format!("/v1/plans/{}", view.plan.uuid());
         let body =
@@ -120,6 +123,7 @@ fn as_accepted(draft: &Draft, plan: PlanRef, created_at: Timestamp) -> View {
         created_at,
         status: match (draft.held, due) {
             (true, _) => PlanStatus::Draft,
+            _ if draft.terms.approval.is_some() => PlanStatus::AwaitingApproval,
             (false, true) => PlanStatus::Running,
             (false, false) => PlanStatus::Scheduled,
         },

@@ -4,6 +4,7 @@ use email_address::{EmailAddress, Options};
 use herald_channels::{NetPolicy, is_wecom_user_id};
 use herald_shared::db::accept::NewRecipient;
 use herald_shared::domain::Channel;
+use herald_shared::domain::approval::Person;
 use url::Url;
 
 use crate::json::{Field, Object};
@@ -42,6 +43,42 @@ pub(super) fn read(field: &Field<'_>, net: &NetPolicy, problems: &mut Problems) 
         return None;
     }
     Some(person)
+}
+
+/// Somebody with an address who is no recipient: an approver, a sender. An object, or a bare mail address.
+pub(super) fn contact(field: &Field<'_>, problems: &mut Problems) -> Option<Person> {
+    if field.is_string() {
+        return Some(Person { email: Some(email(field, problems)?), ..Person::default() });
+    }
+    let before = problems.count();
+    let mut object = field.object(problems)?;
+    let mut person = Person {
+        name: object.take("name").and_then(|field| field.line(MAX_NAME, problems)),
+        email: object.take("email").and_then(|field| email(&field, problems)),
+        phone: object.take("phone").and_then(|field| phone(&field, problems)),
+        ..Person::default()
+    };
+    if let Some(mut ids) = object.take("ids").and_then(|field| field.object(problems)) {
+        for channel in [
+            Channel::Wecom,
+            Channel::Dingtalk,
+            Channel::Feishu,
+            Channel::Welink,
+            Channel::Wechat,
+            Channel::Inbox,
+        ] {
+            let Some(field) = ids.take(channel.address_kind()) else { continue };
+            let id = if channel == Channel::Wecom {
+                wecom(&field, problems)
+            } else {
+                field.line(MAX_ID, problems)
+            };
+            person.ids.extend(id.map(|id| (channel.address_kind().to_owned(), id)));
+        }
+        ids.finish(problems);
+    }
+    object.finish(problems);
+    (problems.count() == before).then_some(person)
 }
 
 fn bare(field: &Field<'_>, net: &NetPolicy, problems: &mut Problems) -> Option<NewRecipient> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use herald_channels::NetPolicy;
 use herald_shared::db::drafts::never;
+use herald_shared::domain::approval::{Approval, Lack};
 use herald_shared::domain::content::asks_for_reading;
 use herald_shared::domain::{Channel, FirstTiers, Lane, OnUnknown, Slot, Terms, Tier};
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +14,7 @@ use super::audience::{self, Audience};
 use super::choices::Chosen;
 use super::content::{self, Message};
 use super::draft::Draft;
-use super::{steps, terms};
+use super::{approval, steps, terms};
 use crate::json::{Document, Field, Object};
 use crate::problems::Problems;
 
@@ -69,24 +70,52 @@ pub fn read(document: &Document<'_>, given: &Given<'_>) -> Result<Draft, Refused
         audience::read(&field, given.net, &mut problems)
     });
     let frame = frame(&mut plan, given.now, (is_draft, steps.waits()), &mut problems);
-    let terms = terms::read(&mut plan, &mut problems);
+    let mut terms = terms::read(&mut plan, &mut problems);
     if frame.as_ref().is_none_or(|frame| frame.acknowledgement.is_none()) {
         steps.check_answers(&mut problems);
     }
+    let mut lacks_approver = false;
     not_yet(&mut plan, &mut problems);
     plan.finish(&mut problems);
     if let Some(message) = &mut message {
         let acknowledgement = frame.as_ref().and_then(|frame| frame.acknowledgement.as_ref());
-        let asks = asks_for_reading(&steps.tiers, acknowledgement);
+        let asks = terms.protected || asks_for_reading(&steps.tiers, acknowledgement);
         content::check_link(message, asks, given.published, &mut problems);
         audience.check_variables(message, &mut problems);
         content::check_fit(message, &steps.tiers, &mut problems);
+    }
+    if let Some(frame) = frame.as_ref().filter(|frame| !frame.draft) {
+        let people = audience.people.len();
+        lacks_approver = approve(&mut terms, (people, &steps.tiers, frame.lane), given, &mut problems);
     }
     match (message, frame) {
         (Some(message), Some(frame)) if problems.is_empty() => {
             Ok(draft(message, steps.tiers, given.chosen, audience, (frame, terms)))
         }
-        _ => Err(Refused { problems, lacks_account: steps.lacks_account }),
+        _ => Err(Refused { problems, lacks_account: steps.lacks_account || lacks_approver }),
+    }
+}
+
+/// Settles who must agree before the plan goes out. `true`: what the tenant has set may be known too late.
+fn approve(
+    terms: &mut Terms,
+    (people, tiers, lane): (usize, &[Tier], Lane),
+    given: &Given<'_>,
+    problems: &mut Problems,
+) -> bool {
+    let rules = given.chosen.approval.as_ref();
+    let channels = || tiers.iter().flat_map(|tier| tier.channels.iter().copied());
+    let asked = rules.is_some_and(|rules| rules.asks(people, channels(), lane));
+    match Approval::needed(terms.approval.as_ref(), rules, terms.sender.as_ref(), asked) {
+        Ok(needed) => {
+            terms.approval = needed;
+            let wanted = terms.approval.as_ref();
+            wanted.is_some_and(|wanted| approval::check(wanted, (given.chosen, given.published), problems))
+        }
+        Err(lack) => {
+            problems.add("/approval", approval::say(lack));
+            lack == Lack::Approvers
+        }
     }
 }
 
@@ -94,7 +123,7 @@ pub fn read(document: &Document<'_>, given: &Given<'_>) -> Result<Draft, Refused
 struct Frame {
     draft: bool,
     lane: Lane,
-    on_unknown: OnUnknown,
+    on_unknown: Option<OnUnknown>,
     send_at: Option<Timestamp>,
     expires_at: Timestamp,
     reference: Option<String>,
@@ -111,9 +140,8 @@ fn frame(
     let lane = plan
         .take("priority")
         .map_or(Some(Lane::Normal), |field| field.word(&["urgent", "normal", "bulk"], problems));
-    let on_unknown = plan
-        .take("on_unknown")
-        .map_or(Some(OnUnknown::Resend), |field| field.word(&["resend", "hold", "ask"], problems));
+    let on_unknown =
+        plan.take("on_unknown").and_then(|field| field.word(&["resend", "hold", "ask"], problems));
     let send_at = plan.take("send_at").and_then(|field| {
         let at = field.time(problems)?;
         if now.duration_since(at) > LATE {
@@ -129,7 +157,7 @@ fn frame(
     Some(Frame {
         draft,
         lane: lane?,
-        on_unknown: on_unknown?,
+        on_unknown,
         send_at,
         expires_at: expires_at?,
         reference,
@@ -212,10 +240,12 @@ fn draft(
     let with_account = |slot: &Slot| Some((*slot, chosen.account(slot.channel())?));
     let slots: Vec<(Slot, i64)> = in_order.iter().filter_map(with_account).collect();
     audience.mark_repetitions(&in_order, FirstTiers::of(&tiers), &message);
+    // Nobody gets a payslip or a code twice.
+    let usual = if terms.sensitive { OnUnknown::Hold } else { OnUnknown::Resend };
     Draft {
         held: frame.draft,
         lane: frame.lane,
-        on_unknown: frame.on_unknown,
+        on_unknown: frame.on_unknown.unwrap_or(usual),
         slots,
         send_at: frame.send_at,
         expires_at: frame.expires_at,

@@ -10,6 +10,8 @@ pub enum Scope {
     PlansRead,
     /// Send.
     PlansWrite,
+    /// Decide about plans that wait for approval.
+    PlansApprove,
     /// See accounts, without their secrets.
     AccountsRead,
     /// Make, change, verify and delete accounts.
@@ -20,18 +22,25 @@ pub enum Scope {
     KeysRead,
     /// Make and revoke keys.
     KeysWrite,
+    /// See what the tenant has set.
+    SettingsRead,
+    /// Set it.
+    SettingsWrite,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Scope; 7] = [
+    pub const ALL: [Scope; 10] = [
         Scope::PlansRead,
         Scope::PlansWrite,
+        Scope::PlansApprove,
         Scope::AccountsRead,
         Scope::AccountsWrite,
         Scope::InboxRead,
         Scope::KeysRead,
         Scope::KeysWrite,
+        Scope::SettingsRead,
+        Scope::SettingsWrite,
     ];
 
     /// The word used in the API and the database.
@@ -40,11 +49,14 @@ impl Scope {
         match self {
             Scope::PlansRead => "plans:read",
             Scope::PlansWrite => "plans:write",
+            Scope::PlansApprove => "plans:approve",
             Scope::AccountsRead => "accounts:read",
             Scope::AccountsWrite => "accounts:write",
             Scope::InboxRead => "inbox:read",
             Scope::KeysRead => "keys:read",
             Scope::KeysWrite => "keys:write",
+            Scope::SettingsRead => "settings:read",
+            Scope::SettingsWrite => "settings:write",
         }
     }
 }

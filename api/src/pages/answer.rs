@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::language::Words;
 use super::visit::{Drawn, draw};
-use super::{Found, find, opened, trouble};
+use super::{Found, code, find, gate, opened, trouble};
 use crate::App;
 use crate::error::{Kind, Problem, Result};
 use crate::problems::Problems;
@@ -96,6 +96,9 @@ impl Request<'_> {
     async fn take(&self, body: &[u8]) -> Result<Response> {
         let holder = opened(self.app, Purpose::Page, self.token).await?.ok_or_else(super::nothing)?;
         let page = self.page(holder).await?;
+        if page.terms.protected && !code::is_remembered(self.app, self.headers, holder).await? {
+            return self.ask_who(&page);
+        }
         let entered = if self.is_json { from_json(body)? } else { from_form(body)? };
         let offered = Offered::of(page.acknowledgement.as_ref());
         if page.answered.is_some() {
@@ -124,8 +127,20 @@ impl Request<'_> {
         match find(self.app, holder).await? {
             Found::Page(page) => Ok(page),
             Found::Withdrawn => Err(super::withdrawn()),
+            Found::Erased => Err(super::erased()),
             Found::Nothing => Err(super::nothing()),
         }
+    }
+
+    /// Nobody answers who has not been let in.
+    fn ask_who(&self, page: &Page) -> Result<Response> {
+        if self.is_json {
+            let detail = "This message is protected: its recipient opens the page and enters a code first.";
+            return Err(Problem::new(Kind::Protected, detail));
+        }
+        let words = Words::of(self.headers, page.locale.as_deref());
+        let text = gate::page(words, "../", self.token, &gate::Note::Nothing);
+        Ok(super::html(StatusCode::FORBIDDEN, text))
     }
 
     /// To the page, which shows the answer; a reload sends nothing again.

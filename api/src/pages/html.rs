@@ -13,8 +13,9 @@ use super::language::{Notice, Words};
 const STYLE: &str = "body{margin:0 auto;max-width:40rem;padding:1rem;font:1rem/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff}\
 h1{font-size:1.4rem;line-height:1.3}h2{font-size:1.1rem;margin-top:2rem}h1,.text,dd,li{overflow-wrap:anywhere}.text,dd{white-space:pre-wrap}\
 label{display:block;padding:.7rem;margin:.4rem 0;border:1px solid #888;border-radius:.5rem}\
-textarea{box-sizing:border-box;width:100%;min-height:4.5rem;font:inherit;padding:.5rem}\
+input:not([type]){box-sizing:border-box;width:100%;font:inherit;padding:.7rem}textarea{box-sizing:border-box;width:100%;min-height:4.5rem;font:inherit;padding:.5rem}\
 button,.link{display:block;box-sizing:border-box;width:100%;padding:.8rem;margin-top:1rem;font:inherit;font-weight:600;text-align:center;text-decoration:none;color:#fff;background:#0b57d0;border:0;border-radius:.5rem}\
+.no{background:#b3261e}table{border-collapse:collapse;margin:1rem 0}td,th{padding:.3rem .8rem .3rem 0;text-align:left;border-bottom:1px solid #888}dt{margin-top:.5rem;font-size:.85rem;opacity:.75}\
 .note{padding:.7rem;border-left:.3rem solid #b3261e;background:#fceeee}dd{margin:0}li{margin:.4rem 0}.seen{position:absolute}\
 @media(prefers-color-scheme:dark){body{color:#eee;background:#111}a{color:#8ab4f8}.link{color:#fff}textarea{color:#eee;background:#222}.note{background:#421}}";
 
@@ -49,6 +50,8 @@ pub(super) struct View<'a> {
     pub(super) answered: Option<Answered<'a>>,
     /// Title and token of other messages.
     pub(super) history: &'a [(String, String)],
+    /// HTML below everything else.
+    pub(super) end: String,
 }
 
 /// What was answered.
@@ -84,6 +87,7 @@ pub(super) fn page(view: &View<'_>) -> String {
         }
         add("</ul>");
     }
+    add(&view.end);
     let (up, token) = (view.up, view.token);
     add(&format!("<img class=\"seen\" src=\"{up}{token}/seen.gif\" width=\"1\" height=\"1\" alt=\"\">"));
     document(words, view.title, &body)
@@ -140,7 +144,7 @@ pub(super) fn leave(words: &'static Words) -> String {
     document(words, words.leave.0, &(part(words) + &part(words.other_language())))
 }
 
-fn document(words: &Words, title: &str, body: &str) -> String {
+pub(super) fn document(words: &Words, title: &str, body: &str) -> String {
     format!(
         "<!DOCTYPE html><html lang=\"{}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
          <meta name=\"robots\" content=\"noindex,nofollow\"><title>{}</title><link rel=\"icon\" href=\"data:,\"><style>{STYLE}</style></head><body><main>{body}</main></body></html>",
@@ -150,7 +154,7 @@ fn document(words: &Words, title: &str, body: &str) -> String {
 }
 
 /// Text that stands for itself in HTML and between quotes.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

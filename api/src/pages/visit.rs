@@ -1,7 +1,7 @@
 //! `GET /m/{token}`: the page, and the image in it whose fetch with the page's cookie is what counts as reading.
 
 use axum::extract::{Path, State};
-use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use herald_shared::db::reading::{self, Note, Page, Shown};
@@ -11,7 +11,7 @@ use herald_shared::links::{Holder, LinkKey, Links, Purpose};
 use super::answer::Offered;
 use super::html::{self, Answered, View};
 use super::language::Words;
-use super::{Found, find, is_prefetch, link_key, opened, plain, trouble};
+use super::{Found, code, cookie, find, gate, is_prefetch, link_key, opened, plain, trouble};
 use crate::App;
 use crate::error::Result;
 
@@ -35,8 +35,13 @@ async fn show(app: &App, token: &str, headers: &HeaderMap) -> Result<Response> {
     let page = match find(app, holder).await? {
         Found::Page(page) => page,
         Found::Withdrawn => return Err(super::withdrawn()),
+        Found::Erased => return Err(super::erased()),
         Found::Nothing => return Err(super::nothing()),
     };
+    if page.terms.protected && !code::is_remembered(app, headers, holder).await? {
+        let words = Words::of(headers, page.locale.as_deref());
+        return Ok(super::html(StatusCode::OK, gate::page(words, "", token, &gate::Note::Nothing)));
+    }
     let drawn = Drawn { up: "", note: |_| None, entered: (None, None) };
     let text = draw(app, (token, holder), &page, headers, &drawn).await?;
     let mut response = super::html(StatusCode::OK, text);
@@ -61,7 +66,8 @@ pub(super) async fn image(
 
 async fn seen(app: &App, method: &Method, token: &str, headers: &HeaderMap) -> Result<()> {
     let Some(holder) = opened(app, Purpose::Page, token).await? else { return Ok(()) };
-    let visited = visit(headers).and_then(|visit| link_key_known(app)?.open(Purpose::Visit, visit));
+    let visit = cookie::all(headers, VISIT).next();
+    let visited = visit.and_then(|visit| link_key_known(app)?.open(Purpose::Visit, visit));
     // A browser that names its reason fetches the image as an image, when somebody looks at the page.
     let looks = headers.get("sec-fetch-dest").is_none_or(|dest| dest == "image");
     if method == Method::GET && visited == Some(holder) && looks && !is_prefetch(headers) {
@@ -75,23 +81,9 @@ fn link_key_known(app: &App) -> Option<std::sync::Arc<LinkKey>> {
     app.links.known()
 }
 
-fn visit(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    cookies.flat_map(|cookies| cookies.split(';')).find_map(|cookie| {
-        let (name, value) = cookie.trim().split_once('=')?;
-        (name == VISIT).then_some(value)
-    })
-}
-
 async fn cookie(app: &App, token: &str, holder: Holder) -> Result<Option<HeaderValue>> {
     let visit = link_key(app).await?.token(Purpose::Visit, holder);
-    let (below, secure) = match &app.links.base {
-        Some(base) => (base.path(), if base.is_https() { "; Secure" } else { "" }),
-        None => ("", ""),
-    };
-    let text =
-        format!("{VISIT}={visit}; Path={below}/m/{token}; Max-Age={KEPT}; HttpOnly; SameSite=Lax{secure}");
-    Ok(HeaderValue::from_str(&text).ok())
+    Ok(cookie::set(app, (VISIT, &visit), &gate::path(token), KEPT))
 }
 
 /// How a page is drawn.
@@ -142,6 +134,7 @@ pub(super) async fn draw(
             at: *at,
         }),
         history: &history,
+        end: if page.terms.protected { gate::forget_button(words, drawn.up, token) } else { String::new() },
     }))
 }
 

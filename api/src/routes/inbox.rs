@@ -21,6 +21,7 @@ use crate::cursor::{self, Page, Window};
 use crate::error::{Problem, Result};
 use crate::extract::{Name, Params};
 use crate::pages;
+use crate::views::HIDDEN;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -82,9 +83,12 @@ async fn read(
     let id = Uuid::try_parse(&id).map_err(|_| missing())?;
     let message = ids::parse(id).filter(|_| !owner.contains('\0')).ok_or_else(missing)?;
     let found = db::inbox::read(&app.db().await?, caller.tenant_id, &owner, message).await?;
-    let read_at = found.ok_or_else(missing)?;
+    let (read_at, protected) = found.ok_or_else(missing)?;
     let (plan_id, no, channel) = (message.plan.id, message.no, Some(Channel::Inbox));
-    app.recorder.note(Note { plan_id, no, channel, answer: None, words: None }).await?;
+    // Of a protected message nothing was shown here: whoever has read it has opened its page.
+    if !protected {
+        app.recorder.note(Note { plan_id, no, channel, answer: None, words: None }).await?;
+    }
     Ok(Json(Told { id, read_at }))
 }
 
@@ -97,7 +101,13 @@ fn position([at, plan_id, slot, no]: [i64; 4]) -> Option<Position> {
     })
 }
 
-fn item(message: Message, links: Option<&Links>) -> Item {
+fn item(mut message: Message, links: Option<&Links>) -> Item {
+    if message.terms.protected {
+        message.content = message.content.gate();
+    }
+    if message.terms.sensitive {
+        return hidden(&message, links);
+    }
     let rendered = render(&message, links);
     // The subject of a message without one is its title, rendered.
     let title = if message.content.subject.is_some() { message.title } else { rendered.subject };
@@ -109,6 +119,22 @@ fn item(message: Message, links: Option<&Links>) -> Item {
         text: rendered.text,
         html: rendered.html,
         link: rendered.link,
+        created_at: message.created_at,
+        read_at: message.read_at,
+    }
+}
+
+/// A sensitive message: only that there is one, and the page on which its owner reads it.
+fn hidden(message: &Message, links: Option<&Links>) -> Item {
+    let (plan_id, no, channel) = (message.plan.id, message.no, Some(Channel::Inbox));
+    Item {
+        id: delivery_uuid(message.plan, message.slot, message.no),
+        plan: message.plan.uuid(),
+        number: message.plan.number(),
+        title: HIDDEN.to_owned(),
+        text: None,
+        html: None,
+        link: links.map(|links| links.page(Holder { plan_id, no, channel })),
         created_at: message.created_at,
         read_at: message.read_at,
     }

@@ -64,8 +64,12 @@ async fn create(
         traceparent,
         draft,
     };
+    let waits = request.draft.terms.approval.is_some();
     let outcome = app.batcher.submit(request).await?;
     drop(room);
+    if waits {
+        app.notices.due();
+    }
     answer(outcome)
 }
 
@@ -205,6 +209,7 @@ async fn list(State(app): State<App>, caller: CallerRef, mut params: Params) -> 
         status: params.parse("status", "a plan status, such as running"),
         text: params.take("q"),
         created_after: params.time("created_after"),
+        internal: params.parse("internal", "true or false").unwrap_or(false),
     };
     params.finish()?;
     let db = app.db().await?;
@@ -264,6 +269,7 @@ fn matches(view: &db::plans::View, filter: &db::plans::Filter) -> bool {
         filter.text.as_ref().is_none_or(|part| text.contains(&part.to_lowercase()))
     };
     filter.status.is_none_or(|status| status == view.status)
-        && (holds(&view.title) || view.reference.as_deref().is_some_and(holds))
+        && (!view.terms.sensitive && holds(&view.title) || view.reference.as_deref().is_some_and(holds))
         && filter.created_after.is_none_or(|after| view.created_at > after)
+        && (filter.internal || view.terms.internal.is_none())
 }

@@ -19,6 +19,7 @@ use crate::auth::{CallerRef, Scope};
 use crate::cursor::{self, Page, Window};
 use crate::error::{Problem, Result};
 use crate::extract::{Id, Params};
+use crate::views::HIDDEN;
 
 /// Rows one list request reads at most.
 const SCAN: i64 = 20_000;
@@ -105,12 +106,12 @@ impl std::str::FromStr for Reach {
 }
 
 fn item(plan: PlanRef, person: Recipient) -> Item {
-    let (result, reason) = result(&person);
+    let ((result, reason), addresses) = (result(&person), addresses(&person));
     Item {
         id: recipient_uuid(plan, person.no),
         key: person.key,
         name: person.name,
-        addresses: person.addresses.into_iter().map(|(kind, address)| (kind, mask(&address))).collect(),
+        addresses,
         state: person.reach,
         result,
         reason,
@@ -179,8 +180,14 @@ fn of_ladder(person: &Recipient) -> (Option<&'static str>, Option<String>) {
     (Some(result.as_str()), reason)
 }
 
+/// Addresses as they are shown: masked, or only which there are.
+pub(super) fn addresses(person: &Recipient) -> BTreeMap<String, String> {
+    let shown = |address: &str| if person.sensitive { HIDDEN.to_owned() } else { mask(address) };
+    person.addresses.iter().map(|(kind, address)| (kind.clone(), shown(address))).collect()
+}
+
 /// Enough of an address to recognise it, not enough to use it.
-pub(super) fn mask(address: &str) -> String {
+pub(crate) fn mask(address: &str) -> String {
     if let Some((scheme, rest)) = address.split_once("://") {
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let host = host.rsplit('@').next().unwrap_or_default();

@@ -9,7 +9,7 @@ use crate::{bad, refused_at, try_read};
 fn unknown_fields_are_refused_where_they_are() {
     refused_at(
         json!({
-            "titel": "x", "audience": {}, "sender": "x", "quiet": "ignore",
+            "titel": "x", "audience": {}, "category": "x", "quiet": "ignore",
             "content": { "text": "x", "sms": "y" },
             "recipients": [{ "email": "a@example.org", "mail": "b" }],
             "tiers": [{ "channels": ["email"], "repeat": 2 }],
@@ -21,8 +21,8 @@ fn unknown_fields_are_refused_where_they_are() {
             "/recipients/0/mail",
             "/acknowledgement/max",
             "/audience",
+            "/category",
             "/quiet",
-            "/sender",
             "/titel",
         ],
     );

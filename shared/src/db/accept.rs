@@ -78,6 +78,13 @@ pub struct NewPlan {
     pub idempotency: Option<Idempotency>,
 }
 
+impl NewPlan {
+    /// Whether it is to go out by itself: it is no draft and nobody has to agree first.
+    fn goes_out(&self) -> bool {
+        !self.held && self.terms.approval.is_none()
+    }
+}
+
 /// A person in a new plan.
 #[derive(Debug, Clone, Default)]
 pub struct NewRecipient {
@@ -162,6 +169,17 @@ pub async fn accept(client: &mut Client, plans: &[NewPlan]) -> Result<Vec<Accept
         }
     }
     one_by_one(client, plans).await
+}
+
+/// Writes one plan that is known to be new into the caller's transaction. After its commit hand the wakes to the dispatcher.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn within(db: &Transaction<'_>, plan: NewPlan) -> Result<Vec<Wake>, Error> {
+    let (id, plans) = (plan.id, [plan]);
+    insert_plans(db, &plans, &[0]).await?;
+    insert_recipients(db, &plans, &[0]).await?;
+    Ok(start(db, &plans, &[0]).await?.remove(&id).unwrap_or_default())
 }
 
 /// The careful case: what lost its key or reference is answered, the rest is written.
@@ -357,8 +375,11 @@ async fn start(
     plans: &[NewPlan],
     fresh: &[usize],
 ) -> Result<BTreeMap<i64, Vec<Wake>>, Error> {
-    let (born, later): (Vec<&NewPlan>, Vec<&NewPlan>) =
-        fresh.iter().map(|&i| &plans[i]).filter(|plan| !plan.held).partition(|plan| born_published(plan));
+    let (born, later): (Vec<&NewPlan>, Vec<&NewPlan>) = fresh
+        .iter()
+        .map(|&i| &plans[i])
+        .filter(|plan| plan.goes_out())
+        .partition(|plan| born_published(plan));
     for plan in later {
         expand::schedule(db, plan).await?;
     }
@@ -383,13 +404,14 @@ async fn start(
 fn first_status(plan: &NewPlan) -> PlanStatus {
     match (plan.held, is_due(plan)) {
         (true, _) => PlanStatus::Draft,
+        (false, _) if !plan.goes_out() => PlanStatus::AwaitingApproval,
         (false, true) => PlanStatus::Running,
         (false, false) => PlanStatus::Scheduled,
     }
 }
 
 fn is_due(plan: &NewPlan) -> bool {
-    !plan.held && plan.send_at.is_none_or(|at| at <= plan.created_at)
+    plan.goes_out() && plan.send_at.is_none_or(|at| at <= plan.created_at)
 }
 
 fn born_published(plan: &NewPlan) -> bool {

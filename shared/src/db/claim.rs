@@ -75,6 +75,8 @@ pub struct PlanContent {
     pub due_since: Timestamp,
     /// It wants to know who has read it.
     pub asks: bool,
+    /// What it says is shown on pages only.
+    pub protected: bool,
 }
 
 /// One delivery's recipient.
@@ -184,6 +186,7 @@ fn claimed(row: &Row, incarnation: i64) -> Result<Claimed, Error> {
             traceparent: row.get("traceparent"),
             due_since: row.get("due_since"),
             asks: row.get("asks"),
+            protected: row.get("protected"),
         },
         members,
         batch: usize::try_from(row.get::<_, i32>("batch")).unwrap_or(1).max(1),

@@ -29,7 +29,7 @@ impl Order {
         match self {
             Order::Pause => &[P::Scheduled, P::Running],
             Order::Resume => &[P::Paused],
-            Order::Recall => &[P::Scheduled, P::Running, P::Paused, P::Finished],
+            Order::Recall => &[P::AwaitingApproval, P::Scheduled, P::Running, P::Paused, P::Finished],
             Order::Stop => &[P::Scheduled, P::Running, P::Paused],
         }
     }

@@ -14,7 +14,7 @@ use super::Error;
 use super::accept::{self, NewRecipient};
 use super::expand;
 use crate::domain::ids::PlanRef;
-use crate::domain::{Content, FirstTiers, Lane, PlanStatus, Slot};
+use crate::domain::{Content, FirstTiers, Lane, PlanStatus, Slot, Terms};
 
 /// `expires_at` of a draft that names none: counted from its start when it is sent. 9999-12-30T00:00:00Z, in seconds.
 const NEVER: i64 = 253_402_128_000;
@@ -59,6 +59,8 @@ pub struct Held {
     pub first_tiers: FirstTiers,
     /// How long its tiers wait together.
     pub waits: Duration,
+    /// Its rules beyond the common.
+    pub terms: Terms,
 }
 
 /// Holds a plan's row until the transaction ends; `None`: the tenant has no such plan.
@@ -87,6 +89,7 @@ pub async fn hold(db: &Transaction<'_>, tenant_id: i64, plan: PlanRef) -> Result
         asks: row.get("asks"),
         slots: codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?,
         first_tiers: FirstTiers::from_code(row.get("first_tiers")),
+        terms: row.get::<_, Option<Json<Terms>>>("terms").map(|Json(terms)| terms).unwrap_or_default(),
         waits: Duration::from_millis(waits.iter().flatten().map(|wait| wait.unsigned_abs()).sum()),
     }))
 }

@@ -8,7 +8,7 @@ use tokio_postgres::types::Json;
 
 use super::Error;
 use crate::domain::ids::{Packed, PlanRef};
-use crate::domain::{Content, Slot};
+use crate::domain::{Content, Slot, Terms};
 
 /// Puts a plan's message into the inboxes of `owners` (recipient `numbers`, same order; at most 1000).
 ///
@@ -45,6 +45,8 @@ pub struct Message {
     pub title: String,
     /// The plan's content.
     pub content: Content,
+    /// The plan's rules.
+    pub terms: Terms,
     /// The recipient's name.
     pub name: Option<String>,
     /// The recipient's variables.
@@ -84,7 +86,8 @@ pub async fn list(
     Ok(rows.iter().map(message).collect())
 }
 
-/// Notes that its owner has read a message; when they first did. `None`: there is no such message.
+/// Notes that its owner has read a message; when they first did, and whether the plan is protected, so that its content is elsewhere.
+/// `None`: there is no such message.
 ///
 /// # Errors
 /// [`Error`] of the database; the call may be repeated.
@@ -93,12 +96,12 @@ pub async fn read(
     tenant_id: i64,
     owner: &str,
     message: Packed,
-) -> Result<Option<Timestamp>, Error> {
+) -> Result<Option<(Timestamp, bool)>, Error> {
     let Ok(made) = Timestamp::from_millisecond(message.plan.created_ms) else { return Ok(None) };
     let statement = client.prepare_cached(include_str!("sql/inbox/read.sql")).await?;
     let (plan, slot, no) = (message.plan.id, message.slot, message.no);
     let row = client.query_opt(&statement, &[&tenant_id, &owner, &plan, &made, &slot, &no]).await?;
-    Ok(row.map(|row| row.get("read_at")))
+    Ok(row.map(|row| (row.get("read_at"), row.get("protected"))))
 }
 
 fn message(row: &Row) -> Message {
@@ -110,6 +113,7 @@ fn message(row: &Row) -> Message {
         read_at: row.get("read_at"),
         title: row.get("title"),
         content: row.get::<_, Json<Content>>("content").0,
+        terms: row.get::<_, Option<Json<Terms>>>("terms").map(|Json(terms)| terms).unwrap_or_default(),
         name: row.get("name"),
         variables: row
             .get::<_, Option<Json<Map<String, Value>>>>("variables")

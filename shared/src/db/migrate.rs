@@ -20,6 +20,9 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0020_ladder", include_str!("../../migrations/0020_ladder.sql")),
     ("0022_reading", include_str!("../../migrations/0022_reading.sql")),
     ("0030_terms", include_str!("../../migrations/0030_terms.sql")),
+    ("0043_approval", include_str!("../../migrations/0043_approval.sql")),
+    ("0044_erase", include_str!("../../migrations/0044_erase.sql")),
+    ("0045_codes", include_str!("../../migrations/0045_codes.sql")),
 ];
 
 /// The advisory lock that keeps two migrators apart: "herald" in ASCII.

@@ -114,6 +114,8 @@ pub struct Filter {
     pub text: Option<String>,
     /// Made after this.
     pub created_after: Option<Timestamp>,
+    /// Those that Herald made itself, too.
+    pub internal: bool,
 }
 
 /// Ids of matching plans below `before`, newest first, out of at most `scan` rows read.
@@ -131,7 +133,10 @@ pub async fn find(
     let status = filter.status.map(PlanStatus::code);
     let text = filter.text.as_ref().map(|text| text.to_lowercase());
     let rows = client
-        .query(&statement, &[&tenant_id, &before, &status, &text, &filter.created_after, &scan, &limit])
+        .query(
+            &statement,
+            &[&tenant_id, &before, &status, &text, &filter.created_after, &scan, &limit, &filter.internal],
+        )
         .await?;
     Ok(rows.iter().map(|row| row.get("id")).collect())
 }

@@ -8,7 +8,7 @@ use tokio_postgres::types::Json;
 
 use super::Error;
 use crate::domain::ids::PlanRef;
-use crate::domain::{Channel, Content, PlanStatus};
+use crate::domain::{Channel, Content, PlanStatus, Terms};
 
 /// A reading or an answer to note.
 #[derive(Debug, Clone)]
@@ -73,6 +73,10 @@ pub struct Page {
     pub tenant_id: i64,
     /// Where the plan is in its life.
     pub status: PlanStatus,
+    /// The plan's rules.
+    pub terms: Terms,
+    /// Its content has been erased.
+    pub erased: bool,
     /// What the recipient may answer with.
     pub acknowledgement: Option<Value>,
     /// The caller's name for the person.
@@ -97,6 +101,8 @@ pub async fn page(client: &impl GenericClient, plan_id: i64, no: i32) -> Result<
         shown: shown(&row, plan_id, no),
         tenant_id: row.get("tenant_id"),
         status: PlanStatus::from_code(row.get("status"))?,
+        terms: row.get::<_, Option<Json<Terms>>>("terms").map(|Json(terms)| terms).unwrap_or_default(),
+        erased: row.get("erased"),
         acknowledgement: row.get("acknowledgement"),
         key: row.get("key"),
         locale: row.get("locale"),

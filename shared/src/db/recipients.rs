@@ -34,6 +34,8 @@ pub struct Recipient {
     pub name: Option<String>,
     /// Address kind to address, in full.
     pub addresses: BTreeMap<String, String>,
+    /// Nobody may see any of it.
+    pub sensitive: bool,
     /// `pending`, `reached`, `unreachable`, `cancelled` or `unknown`.
     pub reach: String,
     /// How the plan was ended, if it was.
@@ -132,6 +134,7 @@ fn read(row: &Row) -> Result<Recipient, Error> {
         key: row.get("key"),
         name: row.get("name"),
         addresses,
+        sensitive: row.get("sensitive"),
         reach: row.get("reach"),
         ended: row.get::<_, Option<i16>>("ended").map(PlanStatus::from_code).transpose()?,
         tier: row.get("tier"),

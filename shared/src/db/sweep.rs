@@ -23,7 +23,9 @@ const EXPIRE: i64 = 1000;
 /// [`Error`] of the database.
 pub async fn expire_plans(client: &impl GenericClient) -> Result<(u64, bool), Error> {
     let statement = client.prepare_cached(include_str!("sql/sweep/expire_plans.sql")).await?;
-    let expired = client.execute(&statement, &[&EXPIRE]).await?;
+    let waiting = client.prepare_cached(include_str!("sql/sweep/expire_waiting.sql")).await?;
+    let expired =
+        client.execute(&statement, &[&EXPIRE]).await? + client.execute(&waiting, &[&EXPIRE]).await?;
     Ok((expired, expired >= EXPIRE.unsigned_abs()))
 }
 
@@ -196,8 +198,10 @@ pub async fn tidy(client: &impl GenericClient) -> Result<u64, Error> {
     let jobs = client.prepare_cached(include_str!("sql/sweep/finished_jobs.sql")).await?;
     let paces = client.prepare_cached(include_str!("sql/recipient_pace/tidy.sql")).await?;
     let shares = client.prepare_cached(include_str!("sql/shares/tidy.sql")).await?;
+    let codes = client.prepare_cached(include_str!("sql/codes/tidy.sql")).await?;
     Ok(client.execute(&keys, &[]).await?
         + client.execute(&shares, &[]).await?
+        + client.execute(&codes, &[]).await?
         + client.execute(&paces, &[]).await?
         + client.execute(&runs, &[]).await?
         + client.execute(&jobs, &[]).await?)

@@ -43,6 +43,18 @@ impl Content {
     }
 }
 
+/// What is sent of a protected message instead of it.
+const GATE: &str =
+    "这条消息受保护，请打开链接查看。\nThis message is protected: open the link to read it.\n{{ link }}\n";
+
+impl Content {
+    /// What goes out of a protected plan: subject and link. The content is shown on the page only, to those who were let in.
+    #[must_use]
+    pub fn gate(&self) -> Content {
+        Content { subject: self.subject.clone(), text: Some(GATE.to_owned()), ..Content::default() }
+    }
+}
+
 /// Whether a template prints the reserved variable `link`.
 fn says_link(template: &str) -> bool {
     let prints = template.split("{{").skip(1).map(|rest| rest.trim_start_matches('-').trim_start());

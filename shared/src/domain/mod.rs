@@ -1,6 +1,7 @@
 //! Pure decisions: the words of the product, its state graph, retries, templates. No I/O, no clock, no database.
 
 pub mod account_choice;
+pub mod approval;
 pub mod backoff;
 pub mod channel;
 pub mod content;

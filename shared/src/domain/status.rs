@@ -53,7 +53,9 @@ impl PlanStatus {
         use PlanStatus as P;
         let edges: &[P] = match self {
             P::Draft => &[P::AwaitingApproval, P::Scheduled, P::Running],
-            P::AwaitingApproval => &[P::Rejected, P::Scheduled, P::Running, P::Recalled],
+            P::AwaitingApproval => {
+                &[P::Draft, P::Rejected, P::Scheduled, P::Running, P::Recalled, P::Expired]
+            }
             P::Rejected => &[P::Draft],
             P::Scheduled => &[P::Running, P::Paused, P::Recalled, P::Stopped, P::Expired],
             P::Running => &[P::Paused, P::Finished, P::Recalled, P::Stopped, P::Expired],

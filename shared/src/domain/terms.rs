@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Wait;
+use super::approval::{Approval, Person};
+use super::{Wait, words};
 
 /// The rules of one plan; every field is optional. Field names are those of the HTTP contract.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,9 +12,45 @@ pub struct Terms {
     /// How late a step of a ladder may fire (rule 16); by priority when absent. SQL reads it too (`max_late`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_late: Option<Wait>,
+    /// Who must agree before it goes out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+    /// Who is told what became of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sender: Option<Person>,
+    /// Payslips, codes: masked wherever anybody but a recipient looks, and erased when the plan has ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sensitive: bool,
+    /// Pages ask who somebody is before they show anything.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub protected: bool,
+    /// API keys (internal ids) that made or changed it: they may not approve it. Kept of drafts and of plans that need approval.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub authors: Vec<i64>,
+    /// Herald made it to say something of another plan; not listed among the tenant's plans.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub internal: Option<Internal>,
+}
+
+words! {
+    /// What a plan that Herald made itself is for.
+    Internal, "internal", {
+        /// Asks approvers.
+        Approval = 1: "approval",
+        /// Tells a sender what approvers said.
+        Result = 2: "result",
+        /// Carries a one-time code.
+        Code = 3: "code",
+    }
 }
 
 impl Terms {
+    /// Whether nothing of the message may be shown to anybody but its recipients.
+    #[must_use]
+    pub const fn is_sensitive(&self) -> bool {
+        self.sensitive
+    }
+
     /// What is stored: nothing for a plan that asks for nothing.
     #[must_use]
     pub fn stored(&self) -> Option<&Self> {
@@ -28,7 +65,7 @@ mod tests {
     #[test]
     fn a_plain_plan_stores_nothing() {
         assert_eq!(Terms::default().stored(), None);
-        let late = Terms { max_late: Some(Wait::seconds(60)) };
+        let late = Terms { max_late: Some(Wait::seconds(60)), ..Terms::default() };
         assert_eq!(late.stored(), Some(&late));
         assert_eq!(serde_json::to_value(&late).unwrap(), serde_json::json!({"max_late": "PT1M"}));
     }

@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const PURPOSES: [Purpose; 4] = [Purpose::Page, Purpose::Pixel, Purpose::Unsubscribe, Purpose::Visit];
+const PURPOSES: [Purpose; 6] =
+    [Purpose::Page, Purpose::Pixel, Purpose::Unsubscribe, Purpose::Visit, Purpose::Approve, Purpose::Pass];
 
 fn key(seed: u8) -> LinkKey {
     LinkKey::new(&[seed; 32])
@@ -79,4 +80,15 @@ fn an_address_that_would_need_escaping_is_refused() {
     let below: PublicUrl = "https://example.org/herald/".parse().unwrap();
     assert_eq!((below.as_str(), below.path()), ("https://example.org/herald", "/herald"));
     assert_eq!("https://example.org".parse::<PublicUrl>().unwrap().path(), "");
+}
+
+#[test]
+fn a_code_s_hash_is_one_recipient_s_and_one_installation_s() {
+    let hash = key(1).code_hash(7, 1, "123456");
+    assert_eq!(hash, key(1).code_hash(7, 1, "123456"));
+    for other in
+        [key(1).code_hash(7, 1, "123457"), key(1).code_hash(7, 2, "123456"), key(2).code_hash(7, 1, "123456")]
+    {
+        assert_ne!(hash, other);
+    }
 }

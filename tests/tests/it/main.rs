@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be had fails the test, at the line that wanted it")]
 
 mod admission;
+mod approval;
 mod arrive;
 mod bad_input;
 mod broker;
@@ -21,13 +22,16 @@ mod left_out;
 mod limits;
 mod limits_fleet;
 mod limits_recipients;
+mod mailbox;
 mod outage;
 mod plans;
+mod protected;
 mod reading;
 mod recovery;
 mod resolve;
 mod routes;
 mod schema;
+mod sensitive;
 mod settings;
 mod status_out;
 mod status_out_exports;

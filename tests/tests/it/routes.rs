@@ -81,7 +81,8 @@ fn filled(path: &str, other: &Belongings) -> String {
         Some("inbox") => {
             return path.replace("{owner}", "canary-owner").replace("{id}", &other.delivery);
         }
-        Some("dead-letters") => return path.to_owned(),
+        // Each tenant's own: nothing of another's can be named.
+        Some("dead-letters" | "settings") => return path.to_owned(),
         _ => panic!("{path} is new: say here what of another tenant's could be asked for with it"),
     };
     path.replace("{id}", id)
@@ -97,6 +98,8 @@ fn body(route: &Route) -> Option<Value> {
         ("PATCH", "/v1/accounts/{id}") => Some(json!({"order": 7})),
         ("POST", "/v1/deliveries/{id}/resolve") => Some(json!({"to": "sent"})),
         ("POST", "/v1/dead-letters/redrive") => Some(json!({"reason": "exhausted"})),
+        ("POST", "/v1/plans/{id}/reject") => Some(json!({"comment": "no"})),
+        ("PUT", "/v1/settings/approval") => Some(json!({})),
         ("POST", "/v1/keys") => Some(json!({"name": "canary-mine", "scopes": ["plans:read"]})),
         (
             "POST",
@@ -107,6 +110,7 @@ fn body(route: &Route) -> Option<Value> {
             | "/v1/plans/{id}/stop"
             | "/v1/plans/{id}/escalate"
             | "/v1/plans/{id}/send"
+            | "/v1/plans/{id}/approve"
             | "/v1/plans/{id}/recipients"
             | "/v1/inbox/{owner}/{id}/read",
         )

@@ -75,6 +75,8 @@ pub struct Message {
     pub acknowledgement: Option<Value>,
     /// It wants to know who has read it.
     pub asks: bool,
+    /// What it says is shown on pages only: nothing of the person but the link goes out.
+    pub protected: bool,
     /// Where recipients' links come from; `None`: this installation has no public address.
     pub links: Option<Arc<Links>>,
 }

@@ -5,12 +5,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use herald_shared::db;
 use herald_shared::db::drafts::Held;
+use herald_shared::domain::approval::Approval;
 use jiff::Timestamp;
 
 use super::super::json_text;
 use super::super::keep::{Keep, Kept};
 use super::super::plans::plan_ref;
 use super::hold;
+use crate::accept::approval::say;
 use crate::accept::default_expiry;
 use crate::auth::CallerRef;
 use crate::error::{Kind, Problem, Result};
@@ -47,14 +49,42 @@ pub(super) async fn send(
         return Err(Problem::new(Kind::PlanState, detail));
     }
     let expires_at = expiry(&draft)?;
-    db::drafts::send(&transaction, &draft, expires_at, traceparent.as_deref()).await?;
+    let approval = approval(&transaction, &draft).await?;
+    match &approval {
+        Some(_) if app.links.base.is_none() => return Err(unpublished()),
+        Some(approval) => {
+            let rest = (expires_at, traceparent.as_deref());
+            db::approval::ask(&transaction, &draft, rest, approval, caller.key_id).await?;
+        }
+        None => db::drafts::send(&transaction, &draft, expires_at, traceparent.as_deref()).await?,
+    }
     let found = db::plans::views(&transaction, caller.tenant_id, &[plan.id]).await?;
     let view = found.first().ok_or_else(|| Problem::not_found("plan"))?;
     let text = serde_json::to_string(&views::plan(view)).expect("a plan can be written as JSON");
     keep.complete(&app, &transaction, 202, None, &text).await?;
     transaction.commit().await.map_err(db::Error::from)?;
     app.metrics.accepted(draft.lane);
+    if approval.is_some() {
+        app.notices.due();
+    }
     Ok((StatusCode::ACCEPTED, json_text(text)).into_response())
+}
+
+/// Who must agree first, by what the draft says and what its tenant has set.
+async fn approval(db: &deadpool_postgres::Transaction<'_>, draft: &Held) -> Result<Option<Approval>> {
+    let rules = db::approval::rules(db, draft.tenant_id).await?;
+    let (people, channels) =
+        (usize::try_from(draft.recipients).unwrap_or(0), draft.slots.iter().map(|slot| slot.channel()));
+    let asked = rules.as_ref().is_some_and(|rules| rules.asks(people, channels, draft.lane));
+    let (own, sender) = (draft.terms.approval.as_ref(), draft.terms.sender.as_ref());
+    Approval::needed(own, rules.as_ref(), sender, asked).map_err(|lack| {
+        Problem::new(Kind::PlanState, format!("The draft needs approval, and {}.", say(lack)))
+    })
+}
+
+fn unpublished() -> Problem {
+    let detail = "The draft needs approval, and approvers decide on a page, which has no address here: the operator must set HERALD_PUBLIC_URL.";
+    Problem::new(Kind::PlanState, detail)
 }
 
 /// When to give up, counted from the start where the draft names no time.

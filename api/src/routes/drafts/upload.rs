@@ -63,7 +63,7 @@ pub(super) async fn upload(
     let declared = params.finish().and_then(|()| declared(request.headers()));
     let mut stream = request.into_body().into_data_stream();
     let done = match declared {
-        Ok(format) => Box::pin(take(&app, caller.tenant_id, id, format, &mut stream)).await,
+        Ok(format) => Box::pin(take(&app, &caller, id, format, &mut stream)).await,
         Err(problem) => Err(problem),
     };
     match done {
@@ -79,7 +79,7 @@ pub(super) async fn upload(
 
 async fn take(
     app: &App,
-    tenant_id: i64,
+    caller: &CallerRef,
     id: uuid::Uuid,
     format: Format,
     stream: &mut BodyDataStream,
@@ -87,7 +87,7 @@ async fn take(
     let plan = plan_ref(id)?;
     let turn = turn(app).await?;
     let mut db = app.db().await?;
-    let told = into_draft(app, &mut db, (tenant_id, plan), format, stream).await;
+    let told = into_draft(app, &mut db, (caller, plan), format, stream).await;
     if matches!(&told, Err(problem) if problem.kind == Kind::Unavailable) {
         // Its server may have fallen silent without closing it.
         drop(db::Client::take(db));
@@ -99,18 +99,19 @@ async fn take(
 async fn into_draft(
     app: &App,
     db: &mut db::Client,
-    (tenant_id, plan): (i64, PlanRef),
+    (caller, plan): (&CallerRef, PlanRef),
     format: Format,
     stream: &mut BodyDataStream,
 ) -> Result<Told> {
     let transaction = in_time(app, async { Ok(db.transaction().await.map_err(db::Error::from)?) }).await?;
-    let draft = in_time(app, hold(&transaction, tenant_id, plan, "given recipients")).await?;
+    let draft = in_time(app, hold(&transaction, caller.tenant_id, plan, "given recipients")).await?;
     let mut intake = Intake::new(format, &draft, app.net.clone()).map_err(unreadable)?;
     remember(app, &transaction, &draft, &mut intake).await?;
     pour(app, &transaction, &draft, &mut intake, stream).await?;
     let report = intake.report();
     in_time(app, async {
         db::drafts::grow(&transaction, &draft, report.added, report.duplicates).await?;
+        db::approval::edited(&transaction, draft.id, caller.key_id).await?;
         transaction.commit().await.map_err(db::Error::from)?;
         Ok(())
     })

@@ -7,7 +7,7 @@ use herald_shared::domain::ids::{PlanRef, recipient_uuid};
 
 use super::PAGE;
 use crate::export::{Cell, Words};
-use crate::routes::recipients::mask;
+use crate::routes::recipients::addresses;
 
 /// A plan's recipients, in order.
 pub(super) struct Recipients {
@@ -67,7 +67,7 @@ impl Recipients {
 
     fn row(&self, person: Recipient) -> Vec<Cell> {
         let words = self.words;
-        let addresses: Vec<String> = person.addresses.values().map(|address| mask(address)).collect();
+        let addresses: Vec<String> = addresses(&person).into_values().collect();
         let mut row = vec![
             person.key.into(),
             person.name.into(),

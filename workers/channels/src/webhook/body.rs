@@ -73,7 +73,7 @@ pub(super) fn serialise(call: &Call, target: &Target, sent_at: Timestamp) -> Res
             key: target.key.as_deref(),
             name: target.name.as_deref(),
         },
-        variables: target.variables.as_ref(),
+        variables: target.variables.as_ref().filter(|_| !message.protected),
         metadata: message.metadata.as_ref(),
         sent_at,
     };

@@ -94,6 +94,7 @@ pub fn message(content: Content) -> Arc<Message> {
         metadata: Some(json!({"ticket": "42"})),
         acknowledgement: Some(json!({"options": ["Received"], "other": true})),
         asks: false,
+        protected: false,
         links: None,
     })
 }

@@ -7,7 +7,7 @@
 -- Recipients: $27 plans, $28 nos, $29 keys, $30 names, $31 addresses, $32 skips, $33 variables, $34 locales, $35 time zones.
 -- Deliveries of plans born expanded: $36 plans, $37 slots, $38 nos, $39 statuses, $40 reasons.
 -- Their jobs, born published: $41 plans, $42 tenants, $43 slots, $44 lanes, $45 accounts, $46 units, $47 los, $48 his.
--- The other plans get an expand job, but for drafts (status 0), which wait. Returns the jobs born published: the caller publishes them after the commit; lost ones are
+-- The other plans get an expand job, but for drafts and those that wait for approval (status 0 and 1). Returns the jobs born published: the caller publishes them after the commit; lost ones are
 -- found when their visibility time lapses.
 WITH keys AS (
     INSERT INTO idempotency (api_key_id, route, key, hash, status, location, body)
@@ -25,7 +25,7 @@ WITH keys AS (
     SELECT id, created_at, tenant_id, status, lane, on_unknown, slots::smallint[], expanded, send_at, expires_at,
            CASE WHEN status = 4 THEN now() END, recipients, duplicates, title, reference, content, tiers, acknowledgement, metadata, traceparent,
            first_tiers, deliveries, deliveries, untils::smallint[], waits::bigint[],
-           CASE WHEN untils IS NULL OR status = 0 THEN 0 ELSE recipients END, terms
+           CASE WHEN untils IS NULL OR status < 3 THEN 0 ELSE recipients END, terms
       FROM fresh
 ), people AS (
     INSERT INTO recipient (plan_id, no, key, name, addresses, skips, variables, locale, time_zone)
@@ -35,7 +35,7 @@ WITH keys AS (
     SELECT * FROM unnest($36::bigint[], $37::smallint[], $38::integer[], $39::smallint[], $40::text[])
 ), later AS (
     INSERT INTO job (id, kind, plan_id, tenant_id, slot, lane, units, lo, hi, due_at)
-    SELECT nextval('job_id'), 0, id, tenant_id, 16, lane, recipients, 1, recipients, coalesce(send_at, now()) FROM fresh WHERE NOT expanded AND status <> 0
+    SELECT nextval('job_id'), 0, id, tenant_id, 16, lane, recipients, 1, recipients, coalesce(send_at, now()) FROM fresh WHERE NOT expanded AND status > 2
 )
 INSERT INTO job (id, kind, plan_id, tenant_id, slot, lane, account_id, units, lo, hi, state, publishes, due_at)
 SELECT nextval('job_id'), 1, plan_id, tenant_id, slot, lane, account_id, units, lo, hi, 1, 1,

@@ -29,7 +29,8 @@ WITH want AS MATERIALIZED (
        AND w.id = $4 AND w.ended_at IS NULL
     RETURNING j.id, j.token, j.plan_id, j.tenant_id, j.slot, j.lane, j.attempt, j.lo, j.hi, j.members, a.id AS account_id, a.version AS account_version,
               p.created_at, p.on_unknown,
-              p.acknowledgement IS NOT NULL OR p.tiers @? '$[*].until ? (@ == "read" || @ == "acknowledged")' AS asks,
+              p.acknowledgement IS NOT NULL OR p.tiers @? '$[*].until ? (@ == "read" || @ == "acknowledged")'
+                OR coalesce(p.terms ? 'protected', false) AS asks, coalesce(p.terms ? 'protected', false) AS protected,
               p.title, p.content, p.metadata, p.acknowledgement, p.traceparent, coalesce(p.send_at, p.created_at) AS due_since,
               p.untils IS NOT NULL AS ladder, p.resumed_at, CASE WHEN p.untils IS NOT NULL THEN max_late(p.lane, p.terms) END AS max_late
 ), stopped AS MATERIALIZED (
@@ -85,4 +86,4 @@ SELECT t.*, coalesce(max(k.batch), 1) AS batch,
        (SELECT array_agg(s.reason ORDER BY s.no) FROM stopped s WHERE s.id = t.id) AS stopped_why
   FROM taken t LEFT JOIN work k ON k.id = t.id
  GROUP BY t.id, t.token, t.plan_id, t.tenant_id, t.slot, t.lane, t.attempt, t.lo, t.hi, t.members, t.account_id, t.account_version,
-          t.created_at, t.on_unknown, t.asks, t.title, t.content, t.metadata, t.acknowledgement, t.traceparent, t.due_since, t.ladder, t.resumed_at, t.max_late
+          t.created_at, t.on_unknown, t.asks, t.protected, t.title, t.content, t.metadata, t.acknowledgement, t.traceparent, t.due_since, t.ladder, t.resumed_at, t.max_late

@@ -1,15 +1,16 @@
 -- Ids of a tenant's plans, newest first, out of at most $6 rows read, so that a rare match costs no endless scan.
 -- $1 tenant, $2 ids below this one, $3 status or NULL, $4 lower-case part of title or reference or NULL,
--- $5 created after or NULL, $6 most rows read, $7 most ids.
+-- $5 created after or NULL, $6 most rows read, $7 most ids, $8 those that Herald made itself, too.
 SELECT scan.id
 FROM (
-    SELECT id, status, title, reference, created_at FROM plan
+    SELECT id, status, title, reference, created_at, terms FROM plan
     WHERE tenant_id = $1 AND id < $2
     ORDER BY id DESC
     LIMIT $6::bigint
 ) scan
 WHERE ($3::smallint IS NULL OR status = $3)
-  AND ($4::text IS NULL OR strpos(lower(title), $4) > 0 OR strpos(lower(reference), $4) > 0)
+  AND ($4::text IS NULL OR strpos(lower(title), $4) > 0 AND (terms IS NULL OR NOT terms ? 'sensitive') OR strpos(lower(reference), $4) > 0)
   AND ($5::timestamptz IS NULL OR created_at > $5)
+  AND ($8::boolean OR terms IS NULL OR NOT terms ? 'internal')
 ORDER BY scan.id DESC
 LIMIT $7::bigint

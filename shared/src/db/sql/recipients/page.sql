@@ -12,9 +12,10 @@ WITH scan AS MATERIALIZED (
     LIMIT $5::bigint
 )
 SELECT s.no, s.key, s.name, s.addresses, s.tier, s.result, s.next_at, p.ladder, s.read_at, s.read_channel, s.answer, s.answer_text, s.answered_at,
-       d.slots, d.statuses, d.reasons, d.times, state.reach, p.ended
+       d.slots, d.statuses, d.reasons, d.times, state.reach, p.ended, p.sensitive
 FROM scan s
-CROSS JOIN (SELECT CASE WHEN status IN (7, 8, 9) THEN status END AS ended, untils IS NOT NULL AS ladder FROM plan WHERE id = $2) p
+CROSS JOIN (SELECT CASE WHEN status IN (7, 8, 9) THEN status END AS ended, untils IS NOT NULL AS ladder, coalesce(terms ? 'sensitive', false) AS sensitive
+              FROM plan WHERE id = $2) p
 CROSS JOIN LATERAL (
     SELECT count(*) AS made,
            coalesce(array_agg(x.slot ORDER BY w.place), '{}') AS slots,

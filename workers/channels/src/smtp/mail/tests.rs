@@ -34,6 +34,7 @@ fn call(title: &str, content: Content, name: Option<&str>) -> Call {
         metadata: None,
         acknowledgement: None,
         asks: false,
+        protected: false,
         links: None,
     };
     let variables: Map<String, Value> = json!({"room": "三〇一"}).as_object().unwrap().clone();
