@@ -43,7 +43,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow:
 /// One chunk of every large plan and one of small ones; whether there is more to do at once.
 async fn round(shared: &Shared, places: &mut Places) -> Result<bool, Error> {
     let mut more = false;
-    for kind in [Halted::Large, Halted::Ended, Halted::Parked] {
+    for kind in [Halted::Large, Halted::Ended, Halted::Parked, Halted::Enough] {
         let after = places.remove(&kind).unwrap_or(0);
         let halted = async |client: &mut Client| sweep::halted(client, kind, after).await;
         let look = db::ask(&shared.others, ANSWER, halted).await?;
@@ -51,12 +51,25 @@ async fn round(shared: &Shared, places: &mut Places) -> Result<bool, Error> {
             places.insert(kind, next);
             more = true;
         }
+        if kind == Halted::Enough {
+            for &plan in &look.plans {
+                more |= end_not_needed(shared, plan).await?;
+            }
+            continue;
+        }
         let each = if kind == Halted::Large { 1 } else { look.plans.len().max(1) };
         for plans in look.plans.chunks(each) {
             more |= turn(shared, plans).await?;
         }
     }
     Ok(more)
+}
+
+async fn end_not_needed(shared: &Shared, plan: i64) -> Result<bool, Error> {
+    match db::ask(&shared.others, ANSWER, async |client| sweep::end_not_needed(client, plan).await).await {
+        Err(error) if error.is_conflict() => Ok(true),
+        answer => answer,
+    }
 }
 
 async fn turn(shared: &Shared, plans: &[i64]) -> Result<bool, Error> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use herald_shared::db::{self, ANSWER, Error, admit, erase, sweep};
+use herald_shared::db::{self, ANSWER, Client, Error, admit, erase, escalate, sweep};
 use herald_shared::domain::Lane;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,9 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow:
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for round in 0u64.. {
         tokio::select! { () = stop.cancelled() => break, _ = tick.tick() => {} }
+        if let Err(error) = without_account(&shared).await {
+            tracing::warn!(error = error.chain(), "cannot fail what has no account: trying again");
+        }
         if let Err(error) = once(&shared, &mut lows, round % 120 == 0).await {
             tracing::warn!(error = error.chain(), "cannot sweep: trying again");
         }
@@ -45,6 +48,20 @@ async fn erase(shared: &Shared) -> Result<(), Error> {
         for plan in due {
             db::ask(pool, ANSWER, async |client| erase::chunk(client, plan).await).await?;
         }
+    }
+    Ok(())
+}
+
+/// What waited too long for an account fails, so that something else is tried. Several dispatchers share the work.
+async fn without_account(shared: &Shared) -> Result<(), Error> {
+    let fail = async |client: &mut Client| escalate::fail_without_account(client).await;
+    let jobs = match db::ask(&shared.others, ANSWER, fail).await {
+        // Lost against an outcome: the next round does it.
+        Err(error) if error.is_conflict() => 0,
+        answer => answer?,
+    };
+    if jobs > 0 {
+        tracing::warn!(jobs, "no account was usable for as long as they may wait: failed");
     }
     Ok(())
 }

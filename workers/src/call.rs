@@ -54,7 +54,7 @@ pub(crate) async fn make(
     let started = Instant::now();
     // Drivers keep their deadline themselves; this is the bound on a defect in one.
     let limit = spec.deadline + Duration::from_secs(5);
-    let gate = CallGate::new(shared.clone(), account.clone(), (lane, plan, &nos), leave, place);
+    let gate = CallGate::new(shared.clone(), account.clone(), (lane, (plan, call.slot), &nos), leave, place);
     let verdict = tokio::time::timeout(limit, account.driver.send(&call, &gate)).await;
     let took = gate.since_entered().unwrap_or_else(|| started.elapsed());
     let seconds = started.elapsed().as_secs_f64();

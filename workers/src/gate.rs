@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use herald_channels::Gate;
 use herald_shared::db::{self, worker};
-use herald_shared::domain::Lane;
 use herald_shared::domain::account_choice::WAITED_FOR;
 use herald_shared::domain::slots::Slot;
+use herald_shared::domain::{self, Lane};
 use tokio::time::timeout;
 
 use crate::Shared;
@@ -27,7 +27,8 @@ pub(crate) struct CallGate {
     shared: Arc<Shared>,
     account: Arc<Open>,
     lane: Lane,
-    plan: i64,
+    /// What of which plan.
+    of: (i64, domain::Slot),
     /// To whom it goes.
     nos: Vec<i32>,
     leave: Option<Instant>,
@@ -52,14 +53,14 @@ impl CallGate {
     pub(crate) fn new(
         shared: Arc<Shared>,
         account: Arc<Open>,
-        (lane, plan, nos): (Lane, i64, &[i32]),
+        (lane, of, nos): (Lane, (i64, domain::Slot), &[i32]),
         leave: Option<Instant>,
         place: Places,
     ) -> Self {
         let inner = Mutex::new(Inner { place: Some(place), wait: Duration::ZERO, entered: None });
         let tenant = account.tenant();
         let nos = nos.to_vec();
-        CallGate { shared, account, lane, plan, nos, leave, marked: Instant::now(), tenant, inner }
+        CallGate { shared, account, lane, of, nos, leave, marked: Instant::now(), tenant, inner }
     }
 
     /// How long the call is to wait that was refused.
@@ -155,7 +156,7 @@ impl CallGate {
         }
         let asked = async {
             let client = self.shared.pace.unsynced.get().await?;
-            let answer = timeout(RECENT, worker::is_wanted(&client, self.plan, &self.nos)).await;
+            let answer = timeout(RECENT, worker::is_wanted(&client, self.of, &self.nos)).await;
             db::answered(client, answer)
         };
         asked.await.unwrap_or(false)

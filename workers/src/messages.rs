@@ -44,6 +44,7 @@ impl Messages {
             acknowledgement: plan.acknowledgement.take(),
             asks,
             protected: plan.protected,
+            steps: plan.steps.clone(),
             links,
         });
         if kept.len() >= KEPT {

@@ -24,7 +24,7 @@ pub struct Draft {
     pub lane: Lane,
     /// Its rule for unknown outcomes.
     pub on_unknown: OnUnknown,
-    /// Slots of all tiers with the account of each.
+    /// Slots of all steps with the account of each.
     pub slots: Vec<(Slot, i64)>,
     /// When to start; `None`: at once.
     pub send_at: Option<Timestamp>,

@@ -6,7 +6,7 @@ use herald_channels::NetPolicy;
 use herald_shared::db::drafts::never;
 use herald_shared::domain::approval::{Approval, Lack};
 use herald_shared::domain::content::asks_for_reading;
-use herald_shared::domain::{Channel, FirstTiers, Lane, OnUnknown, Slot, Terms, Tier};
+use herald_shared::domain::{self, Channel, FirstTiers, Lane, OnUnknown, Slot, Terms, Tier};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -14,7 +14,8 @@ use super::audience::{self, Audience};
 use super::choices::Chosen;
 use super::content::{self, Message};
 use super::draft::Draft;
-use super::{approval, steps, terms};
+use super::steps::{self, Steps};
+use super::{approval, terms};
 use crate::json::{Document, Field, Object};
 use crate::problems::Problems;
 
@@ -69,8 +70,11 @@ pub fn read(document: &Document<'_>, given: &Given<'_>) -> Result<Draft, Refused
     let audience = people.map_or(Audience { people: Vec::new(), duplicates: 0 }, |field| {
         audience::read(&field, given.net, &mut problems)
     });
-    let frame = frame(&mut plan, given.now, (is_draft, steps.waits()), &mut problems);
+    let frame = frame(&mut plan, given.now, (is_draft, &steps), &mut problems);
     let mut terms = terms::read(&mut plan, &mut problems);
+    if let Some(frame) = &frame {
+        terms::check(&terms, frame.acknowledgement.as_ref(), &mut problems);
+    }
     if frame.as_ref().is_none_or(|frame| frame.acknowledgement.is_none()) {
         steps.check_answers(&mut problems);
     }
@@ -90,7 +94,7 @@ pub fn read(document: &Document<'_>, given: &Given<'_>) -> Result<Draft, Refused
     }
     match (message, frame) {
         (Some(message), Some(frame)) if problems.is_empty() => {
-            Ok(draft(message, steps.tiers, given.chosen, audience, (frame, terms)))
+            Ok(draft(message, steps, given.chosen, audience, (frame, terms)))
         }
         _ => Err(Refused { problems, lacks_account: steps.lacks_account || lacks_approver }),
     }
@@ -134,7 +138,7 @@ struct Frame {
 fn frame(
     plan: &mut Object<'_>,
     now: Timestamp,
-    (draft, waits): (bool, Duration),
+    (draft, steps): (bool, &Steps),
     problems: &mut Problems,
 ) -> Option<Frame> {
     let lane = plan
@@ -150,7 +154,11 @@ fn frame(
         Some(at)
     });
     let start = send_at.map_or(now, |at| at.max(now));
-    let expires_at = expires_at(plan, start, (lane.unwrap_or(Lane::Normal), waits), draft, problems);
+    if let Some(lane) = lane {
+        steps.check(lane, problems);
+    }
+    let lane_or = lane.unwrap_or(Lane::Normal);
+    let expires_at = expires_at(plan, start, (lane_or, steps.waits(lane_or)), draft, problems);
     let reference = plan.take("reference").and_then(|field| field.line(MAX_REFERENCE, problems));
     let acknowledgement = plan.take("acknowledgement").and_then(|field| acknowledgement(&field, problems));
     let metadata = plan.take("metadata").and_then(|field| field.free_object(MAX_METADATA, problems));
@@ -225,21 +233,21 @@ fn not_yet(plan: &mut Object<'_>, problems: &mut Problems) {
 
 fn draft(
     message: Message,
-    tiers: Vec<Tier>,
+    given: Steps,
     chosen: &Chosen,
     mut audience: Audience,
     (frame, terms): (Frame, Terms),
 ) -> Draft {
-    let in_order: Vec<Slot> = (1..)
-        .zip(&tiers)
-        .flat_map(|(no, tier)| tier.channels.iter().map(move |channel| Slot::new(no, *channel)))
-        .collect();
+    let Steps { tiers, repeat, .. } = given;
+    let terms = Terms { repeat: Some(repeat).filter(|times| *times > 0), ..terms };
+    let steps = domain::Steps::of(&tiers, frame.lane, repeat);
+    let in_order = steps.slots(&tiers);
     if in_order.iter().any(|slot| slot.channel() == Channel::Inbox) {
         audience.give_inboxes();
     }
     let with_account = |slot: &Slot| Some((*slot, chosen.account(slot.channel())?));
     let slots: Vec<(Slot, i64)> = in_order.iter().filter_map(with_account).collect();
-    audience.mark_repetitions(&in_order, FirstTiers::of(&tiers), &message);
+    audience.mark_repetitions(&in_order, FirstTiers::of(&tiers, &steps), &message);
     // Nobody gets a payslip or a code twice.
     let usual = if terms.sensitive { OnUnknown::Hold } else { OnUnknown::Resend };
     Draft {

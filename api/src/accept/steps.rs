@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use herald_shared::domain::{Channel, Mode, Proof, Tier, Wait};
+use herald_shared::domain::{self, Channel, Lane, Mode, Only, Proof, Tier, Wait};
 
 use super::choices::Chosen;
 use super::terms::duration;
@@ -20,14 +20,38 @@ const UNTIL: &[&str] = &["delivered", "read", "acknowledged"];
 pub(super) struct Steps {
     /// The tiers, each with the channels that are well-formed.
     pub(super) tiers: Vec<Tier>,
+    /// How many more times all of them come up.
+    pub(super) repeat: u8,
     /// Some channel has no enabled account.
     pub(super) lacks_account: bool,
 }
 
 impl Steps {
-    /// How long the tiers wait together.
-    pub(super) fn waits(&self) -> Duration {
-        self.tiers.iter().filter_map(|tier| tier.wait).map(Wait::duration).sum()
+    /// How long a ladder of this priority waits at most.
+    pub(super) fn waits(&self, lane: Lane) -> Duration {
+        let steps = domain::Steps::of(&self.tiers, lane, self.repeat);
+        steps.with(&self.tiers).filter_map(|(_, tier)| tier.wait).map(Wait::duration).sum()
+    }
+
+    /// What can only be said once the priority is known: which tiers there are, and how long they take together.
+    pub(super) fn check(&self, lane: Lane, problems: &mut Problems) {
+        let steps = domain::Steps::of(&self.tiers, lane, self.repeat);
+        let count = steps.as_slice().len();
+        if count == 0 && !self.tiers.is_empty() {
+            let detail =
+                format!("none is for priority {lane}: change only.priorities or the plan's priority");
+            problems.add("/tiers", detail);
+        }
+        if count > domain::Steps::MAX {
+            let detail = format!(
+                "come to {count} rounds with all that repeats; at most {} are allowed",
+                domain::Steps::MAX
+            );
+            problems.add("/tiers", detail);
+        }
+        if self.waits(lane) > Wait::MAX_LADDER.duration() {
+            problems.add("/tiers", "wait longer than 90 days together, with all that repeats");
+        }
     }
 
     /// Of a plan that offers no answers: no tier may wait for one.
@@ -44,7 +68,8 @@ impl Steps {
 
 /// Reads `channels` (with `mode`) or `tiers`; neither means mail.
 pub(super) fn read(plan: &mut Object<'_>, chosen: &Chosen, problems: &mut Problems) -> Steps {
-    let mut reader = Reader { chosen, lacks_account: false };
+    let repeat = plan.take("repeat").and_then(|field| repeat(&field, problems)).unwrap_or(0);
+    let mut reader = Reader { chosen, repeats: repeat > 0, lacks_account: false };
     let (channels, mode) = (plan.take("channels"), plan.take("mode"));
     if let (None, Some(mode)) = (&channels, &mode) {
         mode.refuse(problems, "goes with channels; a tier has a mode of its own");
@@ -68,11 +93,13 @@ pub(super) fn read(plan: &mut Object<'_>, chosen: &Chosen, problems: &mut Proble
             vec![Tier { channels: vec![Channel::Email], ..Tier::default() }]
         }
     };
-    Steps { tiers, lacks_account: reader.lacks_account }
+    Steps { tiers, repeat, lacks_account: reader.lacks_account }
 }
 
 struct Reader<'a> {
     chosen: &'a Chosen,
+    /// The whole ladder comes up again.
+    repeats: bool,
     lacks_account: bool,
 }
 
@@ -86,15 +113,11 @@ impl Reader<'_> {
         let before = problems.count();
         let read = |(i, item)| self.tier(item, i == last, problems);
         let tiers: Vec<Tier> = items.iter().enumerate().filter_map(read).collect();
-        let waits: Duration = tiers.iter().filter_map(|tier| tier.wait).map(Wait::duration).sum();
         if let ([only], [Tier { wait: Some(_), until: None, .. }]) = (&items[..], &tiers[..])
             && problems.count() == before
         {
             let at = format!("{}/wait", only.pointer());
             problems.add(at, "waits for nothing: the only tier needs an until, or leave wait out");
-        }
-        if waits > Wait::MAX_LADDER.duration() {
-            field.refuse(problems, "wait longer than 90 days together");
         }
         tiers
     }
@@ -105,23 +128,39 @@ impl Reader<'_> {
             Some(channels) => self.channels(&channels, problems),
             None => Vec::new(),
         };
-        let mode = tier.take("mode").and_then(|mode| mode.word(MODES, problems));
+        let mode: Option<Mode> = tier.take("mode").and_then(|mode| mode.word(MODES, problems));
         let until = tier.take("until").and_then(|until| provable(&until, &channels, problems));
+        let repeat = tier.take("repeat").and_then(|field| {
+            if until.is_none() {
+                field.refuse(problems, "repeats until something holds: give until");
+            }
+            repeat(&field, problems)
+        });
+        let repeat = repeat.unwrap_or(0);
         let wait_at = tier.pointer("wait");
         let wait = match tier.take("wait") {
             Some(field) => duration(&field, Wait::MAX, problems),
             None => {
-                if until.is_some() && !is_last {
-                    problems.add(
-                        wait_at,
-                        "is required where until is given and another tier follows: for instance 10m",
-                    );
+                if until.is_some() && (!is_last || self.repeats || repeat > 0) {
+                    let detail = "is required where until is given and another tier or round follows: for instance 10m";
+                    problems.add(wait_at, detail);
                 }
                 None
             }
         };
+        let channel_wait = tier.take("channel_wait").and_then(|field| {
+            if mode != Some(Mode::First) {
+                field.refuse(problems, "goes with mode first");
+            }
+            let given = duration(&field, Wait::MAX, problems)?;
+            if wait.is_some_and(|wait| given > wait) {
+                field.refuse(problems, "must not be longer than wait");
+            }
+            Some(given)
+        });
+        let only = tier.take("only").and_then(|field| only(&field, problems));
         tier.finish(problems);
-        Some(Tier { channels, mode: mode.unwrap_or(Mode::All), wait, until })
+        Some(Tier { channels, mode: mode.unwrap_or(Mode::All), wait, until, channel_wait, repeat, only })
     }
 
     fn channels(&mut self, field: &Field<'_>, problems: &mut Problems) -> Vec<Channel> {
@@ -173,4 +212,34 @@ fn provable(field: &Field<'_>, channels: &[Channel], problems: &mut Problems) ->
         field.refuse(problems, detail);
     }
     Some(until)
+}
+
+/// Reads `repeat`.
+fn repeat(field: &Field<'_>, problems: &mut Problems) -> Option<u8> {
+    field.integer(0, domain::Steps::MAX_REPEAT.into(), problems).and_then(|times| u8::try_from(times).ok())
+}
+
+/// Reads `only`.
+fn only(field: &Field<'_>, problems: &mut Problems) -> Option<Only> {
+    let mut only = field.object(problems)?;
+    let priorities = only.take("priorities").and_then(|field| priorities(&field, problems));
+    only.finish(problems);
+    Some(Only { priorities })
+}
+
+fn priorities(field: &Field<'_>, problems: &mut Problems) -> Option<Vec<Lane>> {
+    let items = field.list(Lane::ALL.len(), problems)?;
+    if items.is_empty() {
+        field.refuse(problems, "must name at least one priority; leave it out for all");
+    }
+    let mut lanes: Vec<Lane> = Vec::with_capacity(items.len());
+    for item in items {
+        let Some(lane) = item.word(&["urgent", "normal", "bulk"], problems) else { continue };
+        if lanes.contains(&lane) {
+            item.refuse(problems, "is named twice");
+            continue;
+        }
+        lanes.push(lane);
+    }
+    Some(lanes)
 }

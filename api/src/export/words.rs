@@ -1,6 +1,6 @@
 //! What exports call things, in the reader's language.
 
-use herald_shared::domain::{Channel, DeliveryStatus, Slot};
+use herald_shared::domain::{Channel, DeliveryStatus, Rung, Slot};
 
 use crate::extract::Language;
 
@@ -36,11 +36,15 @@ impl Words {
         self.pick(channel.as_str(), chinese)
     }
 
-    /// A channel, with its tier where there are several.
+    /// A channel, with its tier where there are several, and the round after the first.
     #[must_use]
-    pub fn slot(self, slot: Slot, several: bool) -> String {
+    pub fn slot(self, slot: Slot, rung: Option<Rung>) -> String {
         let channel = self.channel(slot.channel());
-        if several { format!("{}. {channel}", slot.tier()) } else { channel.to_owned() }
+        match rung {
+            None => channel.to_owned(),
+            Some(Rung { tier, round: 1 }) => format!("{tier}. {channel}"),
+            Some(Rung { tier, round }) => format!("{tier}. {channel} ({round})"),
+        }
     }
 
     /// Where a delivery is.

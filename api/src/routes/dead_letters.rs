@@ -37,6 +37,7 @@ struct Item {
     recipient: Uuid,
     channel: Channel,
     tier: u8,
+    round: u8,
     reason: Option<String>,
     account: Option<Uuid>,
     attempts: i16,
@@ -65,13 +66,14 @@ async fn list(State(app): State<App>, caller: CallerRef, mut params: Params) -> 
 }
 
 fn item(found: Found) -> Item {
-    let Found { plan, slot, letter } = found;
+    let Found { plan, slot, rung, letter } = found;
     Item {
         id: delivery_uuid(plan, slot.code(), letter.no),
         plan: plan.uuid(),
         recipient: recipient_uuid(plan, letter.no),
         channel: slot.channel(),
-        tier: slot.tier(),
+        tier: rung.tier,
+        round: rung.round,
         reason: letter.reason,
         account: letter.account,
         attempts: letter.attempts,

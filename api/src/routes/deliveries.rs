@@ -5,11 +5,12 @@ use axum::extract::State;
 use axum::http::Method;
 use deadpool_postgres::GenericClient;
 use herald_shared::db::deliveries::{Attempt, Delivery, Place};
+use herald_shared::db::plans::Outline;
 use herald_shared::db::resolve::Target;
 use herald_shared::db::{self, Client};
 use herald_shared::domain::ids::{self, PlanRef, delivery_uuid, recipient_uuid};
 use herald_shared::domain::outcome::Outcome;
-use herald_shared::domain::{Channel, DeliveryStatus, Slot};
+use herald_shared::domain::{Channel, DeliveryStatus, Rung, Slot, Steps};
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -39,6 +40,7 @@ pub(super) struct Item<A> {
     recipient: Uuid,
     channel: Channel,
     tier: u8,
+    round: u8,
     status: DeliveryStatus,
     reason: Option<String>,
     account: Option<Uuid>,
@@ -75,10 +77,10 @@ async fn list(
     params.finish()?;
     let plan = plan_ref(id)?;
     let db = app.db().await?;
-    let slots =
-        db::plans::slots(&db, caller.tenant_id, plan).await?.ok_or_else(|| Problem::not_found("plan"))?;
+    let Outline { slots, steps } =
+        db::plans::outline(&db, caller.tenant_id, plan).await?.ok_or_else(|| Problem::not_found("plan"))?;
     let slots = slots.into_iter().filter(|slot| channel.is_none_or(|channel| slot.channel() == channel));
-    let walk = Walk { db: &db, tenant_id: caller.tenant_id, plan, status };
+    let walk = Walk { db: &db, tenant_id: caller.tenant_id, plan, steps, status };
     let (items, next) = walk.page(slots.collect(), window).await?;
     let next_cursor = next.map(|(slot, no)| cursor::write([slot.code().into(), no.into()]));
     Ok(Json(Page { items, next_cursor }))
@@ -103,6 +105,7 @@ struct Walk<'a> {
     db: &'a Client,
     tenant_id: i64,
     plan: PlanRef,
+    steps: Steps,
     status: Option<DeliveryStatus>,
 }
 
@@ -125,7 +128,7 @@ impl Walk<'_> {
             after = found.last().map_or(from, |delivery| delivery.no);
             items.extend(found.into_iter().map(|delivery| {
                 let attempts = delivery.attempts;
-                item(self.plan, slot, delivery, attempts)
+                item(self.plan, (slot, self.steps.place(slot.tier())), delivery, attempts)
             }));
             if more {
                 return Ok((items, Some((slot, after))));
@@ -161,7 +164,7 @@ pub(super) fn target(tenant_id: i64, id: Uuid) -> Result<Target> {
 /// One delivery with its attempts.
 pub(super) async fn detail(db: &impl GenericClient, target: Target) -> Result<Detail> {
     let Target { tenant_id, plan, slot, no } = target;
-    let slots = db::plans::slots(db, tenant_id, plan).await?.ok_or_else(none)?;
+    let Outline { slots, steps } = db::plans::outline(db, tenant_id, plan).await?.ok_or_else(none)?;
     if !slots.contains(&slot) {
         return Err(none());
     }
@@ -170,7 +173,7 @@ pub(super) async fn detail(db: &impl GenericClient, target: Target) -> Result<De
     let delivery = found.into_iter().find(|delivery| delivery.no == no).ok_or_else(none)?;
     let attempts = db::deliveries::attempts(db, place, no).await?;
     let attempts = attempts.into_iter().map(attempt_item).collect();
-    Ok(item(plan, slot, delivery, attempts))
+    Ok(item(plan, (slot, steps.place(slot.tier())), delivery, attempts))
 }
 
 /// 404 for a delivery.
@@ -190,13 +193,14 @@ pub(super) fn place(tenant_id: i64, plan: PlanRef, slot: Slot) -> Place {
     }
 }
 
-fn item<A>(plan: PlanRef, slot: Slot, delivery: Delivery, attempts: A) -> Item<A> {
+fn item<A>(plan: PlanRef, (slot, rung): (Slot, Rung), delivery: Delivery, attempts: A) -> Item<A> {
     let delivered = delivery.status == DeliveryStatus::Delivered;
     Item {
         id: delivery_uuid(plan, slot.code(), delivery.no),
         recipient: recipient_uuid(plan, delivery.no),
         channel: slot.channel(),
-        tier: slot.tier(),
+        tier: rung.tier,
+        round: rung.round,
         status: delivery.status,
         reason: delivery.reason,
         account: delivery.account,

@@ -8,8 +8,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse as _, Response};
+use herald_shared::db::plans::Outline;
 use herald_shared::db::{self, Client};
-use herald_shared::domain::Slot;
 use herald_shared::domain::ids::PlanRef;
 
 use self::deliveries::Deliveries;
@@ -82,8 +82,8 @@ async fn export(app: &App, wanted: Wanted, mut params: Params) -> Result<Respons
     let words = Words(language);
     let filter = Filter::read(list, &mut params);
     params.finish()?;
-    let slots = db::plans::slots(&app.db().await?, tenant_id, plan).await?;
-    let slots = slots.ok_or_else(|| Problem::not_found("plan"))?;
+    let outline = db::plans::outline(&app.db().await?, tenant_id, plan).await?;
+    let outline = outline.ok_or_else(|| Problem::not_found("plan"))?;
     let turn = app.exports.clone().try_acquire_owned().map_err(|_| {
         Problem::unavailable(
             "This process is writing as many exports as it may; try again when one has ended.",
@@ -94,7 +94,7 @@ async fn export(app: &App, wanted: Wanted, mut params: Params) -> Result<Respons
         List::Recipients => ("recipients", words.pick("Recipients", "收件人")),
         List::Deliveries => ("deliveries", words.pick("Deliveries", "投递")),
     };
-    let (titles, rows) = filter.rows((tenant_id, plan), slots, words);
+    let (titles, rows) = filter.rows((tenant_id, plan), outline, words);
     let writer = Writer::new(format, sheet, &titles);
     let body = Body::from_stream(produce::start(app.clone(), rows, writer, turn));
     let file = format!("attachment; filename=\"herald-{}-{name}.{}\"", plan.number(), format.ending());
@@ -124,14 +124,14 @@ impl Filter {
         }
     }
 
-    fn rows(self, (tenant_id, plan): (i64, PlanRef), slots: Vec<Slot>, words: Words) -> (Vec<String>, Rows) {
+    fn rows(self, (tenant_id, plan): (i64, PlanRef), outline: Outline, words: Words) -> (Vec<String>, Rows) {
         match self {
             Filter::Recipients(filter) => {
-                let list = Recipients::new((tenant_id, plan), slots, filter, words);
+                let list = Recipients::new((tenant_id, plan), outline, filter, words);
                 (list.titles(), Rows::Recipients(list))
             }
             Filter::Deliveries(filter) => {
-                let list = Deliveries::new((tenant_id, plan), slots, filter, words);
+                let list = Deliveries::new((tenant_id, plan), outline, filter, words);
                 (Deliveries::titles(words), Rows::Deliveries(list))
             }
         }

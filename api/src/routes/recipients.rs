@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use axum::http::Method;
-use herald_shared::db::{self, recipients::Filter, recipients::Recipient};
+use herald_shared::db;
+use herald_shared::db::plans::Outline;
+use herald_shared::db::recipients::{self, Filter, Recipient};
 use herald_shared::domain::ids::{PlanRef, recipient_uuid};
-use herald_shared::domain::{Channel, DeliveryStatus, LadderResult, PlanStatus};
+use herald_shared::domain::{Channel, DeliveryStatus, LadderResult, PlanStatus, Rung, Steps};
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -40,6 +42,7 @@ struct Item {
     result: Option<&'static str>,
     reason: Option<String>,
     tier: i16,
+    round: i16,
     /// Set while a ladder waits for its next tier.
     next_at: Option<Timestamp>,
     channels: Vec<OnChannel>,
@@ -53,6 +56,8 @@ struct Item {
 #[derive(Serialize)]
 struct OnChannel {
     channel: Channel,
+    tier: u8,
+    round: u8,
     status: DeliveryStatus,
     reason: Option<String>,
     at: Timestamp,
@@ -69,8 +74,8 @@ async fn list(
     params.finish()?;
     let plan = plan_ref(id)?;
     let db = app.db().await?;
-    let slots =
-        db::plans::slots(&db, caller.tenant_id, plan).await?.ok_or_else(|| Problem::not_found("plan"))?;
+    let Outline { slots, steps } =
+        db::plans::outline(&db, caller.tenant_id, plan).await?.ok_or_else(|| Problem::not_found("plan"))?;
     let after = window.after.and_then(|[no]| i32::try_from(no).ok()).unwrap_or(0);
     let of = (caller.tenant_id, plan.id, slots.as_slice());
     let mut found = db::recipients::page(&db, of, after, &filter, (SCAN, window.limit + 1)).await?;
@@ -79,7 +84,7 @@ async fn list(
     } else {
         db::recipients::page_end(&db, (caller.tenant_id, plan.id), after, SCAN).await?
     };
-    let items = found.into_iter().map(|person| item(plan, person)).collect();
+    let items = found.into_iter().map(|person| item(plan, &steps, person)).collect();
     Ok(Json(Page { items, next_cursor: next.map(|no| cursor::write([no.into()])) }))
 }
 
@@ -105,7 +110,7 @@ impl std::str::FromStr for Reach {
     }
 }
 
-fn item(plan: PlanRef, person: Recipient) -> Item {
+fn item(plan: PlanRef, steps: &Steps, person: Recipient) -> Item {
     let ((result, reason), addresses) = (result(&person), addresses(&person));
     Item {
         id: recipient_uuid(plan, person.no),
@@ -116,23 +121,20 @@ fn item(plan: PlanRef, person: Recipient) -> Item {
         result,
         reason,
         tier: person.tier,
+        round: person.round,
         next_at: if person.ended.is_some() { None } else { person.next_at },
-        channels: person
-            .channels
-            .into_iter()
-            .map(|on| OnChannel {
-                channel: on.slot.channel(),
-                status: on.status,
-                reason: on.reason,
-                at: on.at,
-            })
-            .collect(),
+        channels: person.channels.into_iter().map(|on| on_channel(steps, on)).collect(),
         read_at: person.read_at,
         read_channel: person.read_channel,
         answer: person.answer,
         answer_text: person.answer_text,
         answered_at: person.answered_at,
     }
+}
+
+fn on_channel(steps: &Steps, on: recipients::OnChannel) -> OnChannel {
+    let Rung { tier, round } = steps.place(on.slot.tier());
+    OnChannel { channel: on.slot.channel(), tier, round, status: on.status, reason: on.reason, at: on.at }
 }
 
 /// What the ladder came to, and why; nothing while a delivery is open or when only unknown outcomes are left.

@@ -94,8 +94,67 @@ fn rule_24_waits_and_ladders_are_bounded() {
 }
 
 #[test]
+fn rule_09_what_repeats_waits_and_is_bounded() {
+    let step =
+        |repeat: Value| json!({ "channels": ["email"], "wait": "1m", "until": "read", "repeat": repeat });
+    let draft = good(tiers(json!([step(2.into()), { "channels": ["inbox"] }])));
+    let slots: Vec<(u8, Channel)> =
+        draft.slots.iter().map(|(slot, _)| (slot.tier(), slot.channel())).collect();
+    let (email, inbox) = (Channel::Email, Channel::Inbox);
+    assert_eq!(slots, [(1, email), (2, email), (3, email), (4, inbox)]);
+    let plain = good(tiers(json!([step(0.into()), { "channels": ["inbox"] }])));
+    assert_eq!(draft.expires_at.duration_since(plain.expires_at).as_mins(), 2, "its waits are longer");
+    for repeat in [json!(-1), json!(6), json!("2"), json!(1.5)] {
+        refused_at(tiers(json!([step(repeat)])), &["/tiers/0/repeat"]);
+    }
+    refused_at(tiers(json!([{ "channels": ["email"], "repeat": 1 }])), &["/tiers/0/repeat"]);
+    let silent = json!({ "channels": ["email"], "until": "read" });
+    refused_at(tiers(json!([{ "channels": ["email"], "until": "read", "repeat": 1 }])), &["/tiers/0/wait"]);
+    let whole = |tier: Value, repeat: i32| {
+        let mut body = tiers(json!([tier]));
+        body["repeat"] = repeat.into();
+        body
+    };
+    refused_at(whole(silent, 1), &["/tiers/0/wait"]);
+    refused_at(whole(step(0.into()), 6), &["/repeat"]);
+    assert_eq!(good(whole(step(1.into()), 2)).slots.len(), 6);
+    let mut long = tiers(json!(vec![step(5.into()); 10]));
+    long["repeat"] = 1.into();
+    refused_at(long, &["/tiers"]);
+    refused_at(
+        tiers(json!([{ "channels": ["email"], "wait": "30d", "until": "read", "repeat": 3 }])),
+        &["/tiers"],
+    );
+}
+
+#[test]
+fn rule_10_tiers_for_other_priorities_do_not_exist() {
+    let only = |lanes: Value| json!({ "channels": ["email"], "wait": "1m", "until": "read", "only": { "priorities": lanes } });
+    let urgent = only(json!(["urgent"]));
+    let body = |priority: &str| {
+        let mut body = tiers(json!([urgent, { "channels": ["inbox"] }]));
+        body["priority"] = priority.into();
+        body
+    };
+    assert_eq!(good(body("urgent")).slots.len(), 2);
+    let normal = good(body("normal"));
+    let slots: Vec<(u8, Channel)> =
+        normal.slots.iter().map(|(slot, _)| (slot.tier(), slot.channel())).collect();
+    assert_eq!((slots, normal.tiers.len()), (vec![(1, Channel::Inbox)], 2));
+    let problems = bad(tiers(json!([urgent])));
+    assert_eq!(problems[0].0, "/tiers", "{problems:?}");
+    for bad in [json!([]), json!("urgent"), json!(["urgent", "urgent"])] {
+        assert!(!super::bad(tiers(json!([only(bad)]))).is_empty());
+    }
+    refused_at(
+        tiers(json!([only(json!(["high"])), { "channels": ["inbox"] }])),
+        &["/tiers/0/only/priorities/0"],
+    );
+}
+
+#[test]
 fn what_a_tier_cannot_do_yet_is_refused() {
-    for name in ["repeat", "only", "at", "target", "channel_wait", "template", "accounts"] {
+    for name in ["at", "target", "template", "accounts"] {
         let mut tier = json!({ "channels": ["email"] });
         tier[name] = json!("1");
         refused_at(tiers(json!([tier])), &[&format!("/tiers/0/{name}")]);

@@ -4,6 +4,7 @@
 
 mod approval;
 mod content;
+mod enough;
 mod ladder;
 mod people;
 mod shape;

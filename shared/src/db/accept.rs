@@ -11,7 +11,7 @@ use super::Error;
 use super::expand::{self, Piece};
 use crate::domain::ids::PlanRef;
 use crate::domain::pointer::Wake;
-use crate::domain::{Content, FirstTiers, Ladder, Lane, OnUnknown, PlanStatus, Slot, Terms, Tier};
+use crate::domain::{Content, FirstTiers, Ladder, Lane, OnUnknown, PlanStatus, Slot, Steps, Terms, Tier};
 
 pub use super::id_block::IdBlock;
 
@@ -46,7 +46,7 @@ pub struct NewPlan {
     pub lane: Lane,
     /// Its rule for unknown outcomes.
     pub on_unknown: OnUnknown,
-    /// Slots of all its tiers, in order.
+    /// Slots of all its steps, in order.
     pub slots: Vec<Slot>,
     /// The account chosen for each slot.
     pub accounts: Vec<i64>,
@@ -82,6 +82,28 @@ impl NewPlan {
     /// Whether it is to go out by itself: it is no draft and nobody has to agree first.
     fn goes_out(&self) -> bool {
         !self.held && self.terms.approval.is_none()
+    }
+
+    /// The steps its ladders go through.
+    #[must_use]
+    pub fn steps(&self) -> Steps {
+        Steps::of(&self.tiers, self.lane, self.terms.repeat.unwrap_or(0))
+    }
+
+    /// Its ladders; `None`: it has none.
+    #[must_use]
+    pub fn ladder(&self) -> Option<Ladder> {
+        match self.terms.enough {
+            // Others' answers end them: whoever is not reached yet has a ladder to end.
+            Some(_) => Some(Ladder::of_any(&self.tiers, &self.steps())),
+            None => Ladder::of(&self.tiers, &self.steps()),
+        }
+    }
+
+    /// Which of its steps use their channels one after the other.
+    #[must_use]
+    pub fn first_tiers(&self) -> FirstTiers {
+        FirstTiers::of(&self.tiers, &self.steps())
     }
 }
 
@@ -275,7 +297,7 @@ async fn insert_plan(
     let status = first_status(plan);
     let expanded = born_published(plan);
     let count = i32::try_from(plan.recipients.len()).unwrap_or(i32::MAX);
-    let (untils, waits) = Ladder::of(&plan.tiers).map(|ladder| (ladder.untils, ladder.waits)).unzip();
+    let (untils, waits) = plan.ladder().map(|ladder| (ladder.untils, ladder.waits)).unzip();
     let row = db
         .query_opt(
             statement,
@@ -300,10 +322,11 @@ async fn insert_plan(
                 &plan.acknowledgement,
                 &plan.metadata,
                 &plan.traceparent,
-                &FirstTiers::of(&plan.tiers).code(),
+                &plan.first_tiers().codes(),
                 &untils,
                 &waits,
                 &plan.terms.stored().map(Json),
+                &plan.steps().codes(),
             ],
         )
         .await?;
@@ -386,7 +409,7 @@ async fn start(
     let mut pieces = Vec::new();
     for plan in born {
         let hi = i32::try_from(plan.recipients.len()).unwrap_or(i32::MAX);
-        let openings: Vec<Slot> = FirstTiers::of(&plan.tiers).openings(&plan.slots).collect();
+        let openings: Vec<Slot> = plan.first_tiers().openings(&plan.slots).collect();
         let all = plan.slots.iter().zip(&plan.accounts);
         for (&slot, &account) in all.filter(|(slot, _)| openings.contains(slot)) {
             let (plan_id, tenant_id, lane) = (plan.id, plan.tenant_id, plan.lane);

@@ -10,7 +10,7 @@ use tokio_postgres::types::Json;
 
 use super::Error;
 use crate::domain::ids::PlanRef;
-use crate::domain::{Content, Lane, OnUnknown, Slot};
+use crate::domain::{Content, Lane, OnUnknown, Slot, Steps};
 
 /// A job to claim.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +77,8 @@ pub struct PlanContent {
     pub asks: bool,
     /// What it says is shown on pages only.
     pub protected: bool,
+    /// Which tier and round its steps are.
+    pub steps: Steps,
 }
 
 /// One delivery's recipient.
@@ -187,6 +189,7 @@ fn claimed(row: &Row, incarnation: i64) -> Result<Claimed, Error> {
             due_since: row.get("due_since"),
             asks: row.get("asks"),
             protected: row.get("protected"),
+            steps: Steps::from_codes(row.get::<_, Option<Vec<i16>>>("steps").as_deref()),
         },
         members,
         batch: usize::try_from(row.get::<_, i32>("batch")).unwrap_or(1).max(1),

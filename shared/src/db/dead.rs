@@ -14,7 +14,7 @@ use super::Error;
 use super::deliveries::Place;
 use super::resolve::{again, reopen};
 use crate::domain::ids::PlanRef;
-use crate::domain::{DeliveryStatus, Reason, Slot};
+use crate::domain::{DeliveryStatus, Reason, Slot, Steps};
 
 /// Which dead letters are wanted; conditions combine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,6 +36,8 @@ pub struct DeadPlan {
     pub plan: PlanRef,
     /// Its slots, in order of code.
     pub slots: Vec<Slot>,
+    /// Which tier and round its steps are.
+    pub steps: Steps,
 }
 
 /// A delivery that failed for good.
@@ -135,7 +137,8 @@ fn read_plan(row: &Row) -> Result<DeadPlan, Error> {
     let mut codes: Vec<i16> = row.get("slots");
     codes.sort_unstable();
     let slots = codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?;
-    Ok(DeadPlan { plan: PlanRef::new(row.get("created_at"), row.get("id")), slots })
+    let steps = Steps::from_codes(row.get::<_, Option<Vec<i16>>>("steps").as_deref());
+    Ok(DeadPlan { plan: PlanRef::new(row.get("created_at"), row.get("id")), slots, steps })
 }
 
 fn read(row: &Row) -> DeadLetter {

@@ -55,7 +55,7 @@ pub struct Held {
     pub asks: bool,
     /// Its slots.
     pub slots: Vec<Slot>,
-    /// Which tiers use them one after the other.
+    /// Which steps use them one after the other.
     pub first_tiers: FirstTiers,
     /// How long its tiers wait together.
     pub waits: Duration,
@@ -88,7 +88,7 @@ pub async fn hold(db: &Transaction<'_>, tenant_id: i64, plan: PlanRef) -> Result
         content: row.get::<_, Json<Content>>("content").0,
         asks: row.get("asks"),
         slots: codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?,
-        first_tiers: FirstTiers::from_code(row.get("first_tiers")),
+        first_tiers: FirstTiers::from_codes(&row.get::<_, Vec<i16>>("first_tiers")),
         terms: row.get::<_, Option<Json<Terms>>>("terms").map(|Json(terms)| terms).unwrap_or_default(),
         waits: Duration::from_millis(waits.iter().flatten().map(|wait| wait.unsigned_abs()).sum()),
     }))

@@ -42,6 +42,20 @@ pub async fn fire(client: &mut Client, lane: Lane, back: f64) -> Result<Fired, E
     Ok(Fired { jobs: jobs.len(), oldest })
 }
 
+/// Fails deliveries that have waited for a usable account as long as rule 8 lets them, a chunk, in a transaction of its own (async commit).
+/// How many jobs that ended.
+///
+/// # Errors
+/// [`Error`]; nothing of the chunk is done.
+pub async fn fail_without_account(client: &mut Client) -> Result<i32, Error> {
+    let transaction = client.transaction().await?;
+    transaction.batch_execute("SET LOCAL synchronous_commit = off").await?;
+    let statement = transaction.prepare_cached("SELECT fail_without_account()").await?;
+    let failed = transaction.query_one(&statement, &[]).await?.get(0);
+    transaction.commit().await?;
+    Ok(failed)
+}
+
 /// Ends the current waits of a running plan now: their steps are due. How many.
 ///
 /// # Errors

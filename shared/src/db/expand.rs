@@ -109,7 +109,7 @@ pub async fn step(client: &mut Client, lane: Lane, back: f64) -> Result<Step, Er
         (job.get(0), job.get(1), job.get(2), job.get(3), job.get(4));
     let codes: Vec<i16> = job.get(5);
     let slots: Vec<Slot> = codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?;
-    let first = FirstTiers::from_code(job.get(6));
+    let first = FirstTiers::from_codes(&job.get::<_, Vec<i16>>(6));
     let hi = total.min(cursor + CHUNK - 1);
     let piece = |slot| Piece { plan_id, tenant_id, slot, lane, account: None, lo: cursor, hi };
     let pieces: Vec<Piece> = first.openings(&slots).map(piece).collect();

@@ -10,7 +10,7 @@ use tokio_postgres::types::Json;
 
 use super::Error;
 use crate::domain::ids::PlanRef;
-use crate::domain::{Lane, OnUnknown, PlanStatus, Slot, Terms, Tier};
+use crate::domain::{Lane, OnUnknown, PlanStatus, Slot, Steps, Terms, Tier};
 
 /// Deliveries of a plan by status. Disjoint; they add up to `total`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -179,7 +179,35 @@ pub async fn views(client: &impl GenericClient, tenant_id: i64, ids: &[i64]) -> 
     client.query(&statement, &[&tenant_id, &ids]).await?.iter().map(read).collect()
 }
 
-/// When a plan was made and which slots it has; `None` when the tenant has no plan of exactly this identity.
+/// What the lists below a plan need of it.
+#[derive(Debug, Clone)]
+pub struct Outline {
+    /// Its slots, in order.
+    pub slots: Vec<Slot>,
+    /// Which tier and round its steps are.
+    pub steps: Steps,
+}
+
+/// The outline of a plan; `None` when the tenant has no plan of exactly this identity.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn outline(
+    client: &impl GenericClient,
+    tenant_id: i64,
+    plan: PlanRef,
+) -> Result<Option<Outline>, Error> {
+    let statement = client.prepare_cached(include_str!("sql/plans/outline.sql")).await?;
+    let Some(row) = client.query_opt(&statement, &[&tenant_id, &plan.id]).await? else { return Ok(None) };
+    if row.get::<_, Timestamp>("created_at").as_millisecond() != plan.created_ms {
+        return Ok(None);
+    }
+    let (codes, steps): (Vec<i16>, Option<Vec<i16>>) = (row.get("slots"), row.get("steps"));
+    let slots = codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?;
+    Ok(Some(Outline { slots, steps: Steps::from_codes(steps.as_deref()) }))
+}
+
+/// The slots of a plan; `None` when the tenant has no plan of exactly this identity.
 ///
 /// # Errors
 /// [`Error`] of the database.
@@ -188,13 +216,7 @@ pub async fn slots(
     tenant_id: i64,
     plan: PlanRef,
 ) -> Result<Option<Vec<Slot>>, Error> {
-    let statement = client.prepare_cached(include_str!("sql/plans/outline.sql")).await?;
-    let Some(row) = client.query_opt(&statement, &[&tenant_id, &plan.id]).await? else { return Ok(None) };
-    if row.get::<_, Timestamp>("created_at").as_millisecond() != plan.created_ms {
-        return Ok(None);
-    }
-    let codes: Vec<i16> = row.get("slots");
-    Ok(Some(codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?))
+    Ok(outline(client, tenant_id, plan).await?.map(|outline| outline.slots))
 }
 
 fn read(row: &Row) -> Result<View, Error> {

@@ -40,8 +40,10 @@ pub struct Recipient {
     pub reach: String,
     /// How the plan was ended, if it was.
     pub ended: Option<PlanStatus>,
-    /// Where they are on the ladder.
+    /// Where they are on the ladder: the tier as declared.
     pub tier: i16,
+    /// And how many times it has come up.
+    pub round: i16,
     /// The plan has ladders.
     pub ladder: bool,
     /// How the ladder ended.
@@ -138,6 +140,7 @@ fn read(row: &Row) -> Result<Recipient, Error> {
         reach: row.get("reach"),
         ended: row.get::<_, Option<i16>>("ended").map(PlanStatus::from_code).transpose()?,
         tier: row.get("tier"),
+        round: row.get("round"),
         ladder: row.get("ladder"),
         result: row.get::<_, Option<i16>>("result").map(LadderResult::from_code).transpose()?,
         next_at: row.get("next_at"),

@@ -13,6 +13,8 @@ const PLANS: i64 = 200;
 const PARK: i64 = 2000;
 /// Jobs and deliveries ended at once.
 const END: (i64, i64) = (200, 5000);
+/// People whose ladders are ended at once.
+const LADDERS: i32 = 5000;
 /// Plans whose time is over, marked at once.
 const EXPIRE: i64 = 1000;
 
@@ -38,6 +40,8 @@ pub enum Halted {
     Ended,
     /// Paused and resumed plans.
     Parked,
+    /// Running ones with enough answers, whose ladders are to be ended.
+    Enough,
 }
 
 /// One look at halted plans.
@@ -58,6 +62,7 @@ pub async fn halted(client: &impl GenericClient, kind: Halted, after: i64) -> Re
         Halted::Large => include_str!("sql/sweep/ended_large.sql"),
         Halted::Ended => include_str!("sql/sweep/ended.sql"),
         Halted::Parked => include_str!("sql/sweep/parked.sql"),
+        Halted::Enough => include_str!("sql/sweep/enough.sql"),
     };
     let statement = client.prepare_cached(sql).await?;
     let rows = client.query(&statement, &[&after, &PLANS]).await?;
@@ -93,6 +98,39 @@ pub async fn turn(client: &mut Client, plans: &[i64]) -> Result<bool, Error> {
     }
     transaction.commit().await?;
     Ok(more)
+}
+
+/// One chunk of ending what a plan with enough answers has left, in a transaction of its own (async commit): its expand job first, then
+/// its ladders, then what waits to be sent. Returns whether there may be more at once. Repeatable; one at a time holds a plan.
+///
+/// # Errors
+/// [`Error`] of the database; nothing of the chunk is done.
+pub async fn end_not_needed(client: &mut Client, plan: i64) -> Result<bool, Error> {
+    let transaction = client.transaction().await?;
+    transaction.batch_execute("SET LOCAL synchronous_commit = off").await?;
+    let hold = transaction.prepare_cached(include_str!("sql/sweep/hold.sql")).await?;
+    if transaction.query(&hold, &[&[plan].as_slice()]).await?.is_empty() {
+        return Ok(false);
+    }
+    let more = one_of_not_needed(&transaction, plan).await?;
+    transaction.commit().await?;
+    Ok(more)
+}
+
+/// A transaction locks recipients, then plans, in order and once: so it does one kind of thing.
+async fn one_of_not_needed(db: &Transaction<'_>, plan: i64) -> Result<bool, Error> {
+    let unmade = db.prepare_cached(include_str!("sql/sweep/enough_unmade.sql")).await?;
+    if db.execute(&unmade, &[&plan]).await? > 0 {
+        return Ok(true);
+    }
+    let ladders = db.prepare_cached("SELECT end_not_needed($1, $2)").await?;
+    if db.query_one(&ladders, &[&plan, &LADDERS]).await?.get::<_, i32>(0) > 0 {
+        return Ok(true);
+    }
+    let end = db.prepare_cached(include_str!("sql/sweep/end.sql")).await?;
+    let (plans, running) = (vec![plan], vec![PlanStatus::Running.code()]);
+    let ended = db.query_one(&end, &[&plans, &running, &END.0, &END.0, &END.1]).await?;
+    Ok(ended.get::<_, i64>(0) > 0)
 }
 
 /// Plans by what is to be done with them.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Error;
+use crate::domain::Slot;
 
 /// An account as a worker loads it; the secret is still sealed.
 pub struct AccountRow {
@@ -53,14 +54,18 @@ pub async fn account(client: &impl GenericClient, id: i64) -> Result<Option<Acco
     }))
 }
 
-/// Whether a plan's call to these people may go out: the plan runs and has not expired, and none of them has ended their ladder by
+/// Whether a plan's call to these people may go out: the plan runs, has not expired and not had enough answers, and none of them has ended their ladder by
 /// reading or answering.
 ///
 /// # Errors
 /// [`Error`] of the database; nothing may be sent then.
-pub async fn is_wanted(client: &impl GenericClient, plan: i64, nos: &[i32]) -> Result<bool, Error> {
+pub async fn is_wanted(
+    client: &impl GenericClient,
+    (plan, slot): (i64, Slot),
+    nos: &[i32],
+) -> Result<bool, Error> {
     let statement = client.prepare_cached(include_str!("sql/worker/is_wanted.sql")).await?;
-    Ok(client.query_opt(&statement, &[&plan, &nos]).await?.is_some_and(|row| row.get(0)))
+    Ok(client.query_opt(&statement, &[&plan, &nos, &slot.code()]).await?.is_some_and(|row| row.get(0)))
 }
 
 /// Puts back a published job this worker has no room for. Harmless when somebody else has it meanwhile.

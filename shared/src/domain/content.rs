@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Channel, Proof, Wait, words};
+use super::{Channel, Lane, Proof, Wait, words};
 
 /// The message. At least one of `text` and `html` is there; each may hold template variables.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +97,39 @@ pub struct Tier {
     /// What ends the ladder at this tier; `None`: that it could be sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Proof>,
+    /// In mode `first`, how long a channel that could tell may say nothing, and how long any may lack an account; `None`: 2 minutes. At most
+    /// `wait`. SQL reads it too (`channel_wait`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_wait: Option<Wait>,
+    /// How many more rounds it has at most, each after `wait`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub repeat: u8,
+    /// What it is for; `None`: everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Only>,
+}
+
+/// By reference, as `skip_serializing_if` passes it.
+fn is_zero(number: &u8) -> bool {
+    *number == 0
+}
+
+impl Tier {
+    /// Whether a plan of this priority has the tier (rule 10).
+    #[must_use]
+    pub fn exists_for(&self, lane: Lane) -> bool {
+        let priorities = self.only.as_ref().and_then(|only| only.priorities.as_ref());
+        priorities.is_none_or(|priorities| priorities.contains(&lane))
+    }
+}
+
+/// What a tier is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Only {
+    /// Plans of these priorities; `None`: of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priorities: Option<Vec<Lane>>,
 }
 
 #[cfg(test)]

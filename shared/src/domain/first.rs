@@ -1,38 +1,39 @@
 //! Tier mode `first`: which channel a person starts with, and which comes next. The database opens the next one wherever a delivery
 //! ends (`open_next_channels` in shared/migrations), by the same rule; a test compares the two.
 
-use super::{DeliveryStatus, Mode, Slot, Tier};
+use super::{DeliveryStatus, Mode, Slot, Steps, Tier};
 
-/// The tiers of a plan that use several channels one after the other, in the order of the plan's slots.
+/// The steps of a plan that use several channels one after the other, in the order of the plan's slots.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct FirstTiers(i16);
+pub struct FirstTiers(u128);
 
 impl FirstTiers {
-    /// Of a plan with these tiers. A tier with one channel has nothing to put in order.
+    /// Of a plan with these tiers and steps. A tier with one channel has nothing to put in order.
     #[must_use]
-    pub fn of(tiers: &[Tier]) -> Self {
+    pub fn of(tiers: &[Tier], steps: &Steps) -> Self {
         let ordered = |tier: &Tier| tier.mode == Mode::First && tier.channels.len() > 1;
         FirstTiers(
-            tiers.iter().enumerate().filter(|(_, tier)| ordered(tier)).fold(0, |bits, (i, _)| bits | 1 << i),
+            steps.with(tiers).filter(|(_, tier)| ordered(tier)).fold(0, |bits, (no, _)| bits | 1 << no),
         )
     }
 
-    /// The smallint stored in the database: bit tier - 1.
+    /// The numbers of these steps, as the database keeps them.
     #[must_use]
-    pub const fn code(self) -> i16 {
-        self.0
+    pub fn codes(self) -> Vec<i16> {
+        (1..128i16).filter(|no| self.0 >> no & 1 == 1).collect()
     }
 
-    /// Reads a stored code.
+    /// Reads [`FirstTiers::codes`].
     #[must_use]
-    pub const fn from_code(code: i16) -> Self {
-        FirstTiers(code)
+    pub fn from_codes(codes: &[i16]) -> Self {
+        let bit = |code: &i16| u32::try_from(*code).ok().and_then(|no| 1u128.checked_shl(no)).unwrap_or(0);
+        FirstTiers(codes.iter().map(bit).fold(0, |bits, bit| bits | bit))
     }
 
-    /// Whether the channels of this slot's tier are used one after the other.
+    /// Whether the channels of this slot's step are used one after the other.
     #[must_use]
     pub const fn holds(self, slot: Slot) -> bool {
-        self.0 >> (slot.tier() - 1) & 1 == 1
+        slot.tier() < 128 && self.0 >> slot.tier() & 1 == 1
     }
 
     /// The slots that a plan with `slots` starts with: those of tier 1, in mode `first` only the first one.
@@ -60,33 +61,32 @@ impl FirstTiers {
 mod tests {
     use super::*;
     use crate::domain::Channel::{self, Email, Inbox, Webhook, Wecom};
+    use crate::domain::Lane;
 
     fn tier(mode: Mode, channels: &[Channel]) -> Tier {
         Tier { channels: channels.to_vec(), mode, ..Tier::default() }
     }
 
-    fn slots(tiers: &[Tier]) -> Vec<Slot> {
-        let slot = |(tier, channels): (u8, &Tier)| -> Vec<Slot> {
-            channels.channels.iter().map(|channel| Slot::new(tier, *channel)).collect()
-        };
-        (1..).zip(tiers).flat_map(slot).collect()
+    fn of(tiers: &[Tier]) -> (FirstTiers, Vec<Slot>) {
+        let steps = Steps::of(tiers, Lane::Normal, 0);
+        (FirstTiers::of(tiers, &steps), steps.slots(tiers))
     }
 
     #[test]
     fn a_plan_opens_the_first_channel_of_an_ordered_tier_and_all_of_the_others() {
         let both = [tier(Mode::First, &[Wecom, Email]), tier(Mode::All, &[Webhook, Inbox])];
         let cases = [
-            (&[tier(Mode::All, &[Email, Webhook])][..], 0, vec![(1, Email), (1, Webhook)]),
-            (&[tier(Mode::First, &[Email])], 0, vec![(1, Email)]),
-            (&[tier(Mode::First, &[Webhook, Email, Inbox])], 1, vec![(1, Webhook)]),
-            (&both, 1, vec![(1, Wecom)]),
-            (&[tier(Mode::All, &[Email]), tier(Mode::First, &[Webhook, Email])], 2, vec![(1, Email)]),
+            (&[tier(Mode::All, &[Email, Webhook])][..], &[][..], vec![(1, Email), (1, Webhook)]),
+            (&[tier(Mode::First, &[Email])], &[], vec![(1, Email)]),
+            (&[tier(Mode::First, &[Webhook, Email, Inbox])], &[1], vec![(1, Webhook)]),
+            (&both, &[1], vec![(1, Wecom)]),
+            (&[tier(Mode::All, &[Email]), tier(Mode::First, &[Webhook, Email])], &[2], vec![(1, Email)]),
         ];
-        for (tiers, code, expected) in cases {
-            let first = FirstTiers::of(tiers);
-            assert_eq!((first.code(), FirstTiers::from_code(code)), (code, first), "{tiers:?}");
+        for (tiers, codes, expected) in cases {
+            let (first, slots) = of(tiers);
+            assert_eq!((&first.codes()[..], FirstTiers::from_codes(codes)), (codes, first), "{tiers:?}");
             let opened: Vec<(u8, Channel)> =
-                first.openings(&slots(tiers)).map(|slot| (slot.tier(), slot.channel())).collect();
+                first.openings(&slots).map(|slot| (slot.tier(), slot.channel())).collect();
             assert_eq!(opened, expected, "{tiers:?}");
         }
     }
@@ -95,7 +95,7 @@ mod tests {
     fn the_next_channel_opens_after_a_failure_and_nothing_else() {
         use DeliveryStatus as D;
         let tiers = [tier(Mode::First, &[Wecom, Email]), tier(Mode::All, &[Webhook, Inbox])];
-        let (first, all) = (FirstTiers::of(&tiers), slots(&tiers));
+        let (first, all) = of(&tiers);
         for status in D::ALL {
             let opens = matches!(status, D::Failed | D::Suppressed);
             let next = first.next(&all, Slot::new(1, Wecom), *status);

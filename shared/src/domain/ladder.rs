@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Channel, DeliveryStatus, Lane, Tier, words};
+use super::{Channel, DeliveryStatus, Lane, Steps, Tier, words};
 
 words! {
     /// What is known of a message, in order; each implies those before it (rule 1).
@@ -214,7 +214,7 @@ impl<'de> Deserialize<'de> for Wait {
     }
 }
 
-/// The ladder of a plan as the database keeps it: by tier, what ends it and how long it waits.
+/// The ladder of a plan as the database keeps it: by step, what ends it and how long it waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ladder {
     /// Codes of [`Proof`].
@@ -224,18 +224,21 @@ pub struct Ladder {
 }
 
 impl Ladder {
-    /// Of a plan with these tiers; `None`: one tier that waits for nothing, which needs no ladder.
+    /// Of a plan with these tiers; `None`: one step that waits for nothing, which needs no ladder.
     #[must_use]
-    pub fn of(tiers: &[Tier]) -> Option<Self> {
-        if let [only] = tiers
-            && only.until.is_none()
-        {
-            return None;
-        }
-        Some(Ladder {
-            untils: tiers.iter().map(|tier| tier.until.unwrap_or(Proof::Sent).code()).collect(),
-            waits: tiers.iter().map(|tier| tier.wait.map_or(0, Wait::millis)).collect(),
-        })
+    pub fn of(tiers: &[Tier], steps: &Steps) -> Option<Self> {
+        let waits = steps.as_slice().len() > 1 || steps.with(tiers).any(|(_, tier)| tier.until.is_some());
+        waits.then(|| Ladder::of_any(tiers, steps))
+    }
+
+    /// Of a plan that keeps ladders even where it waits for nothing.
+    #[must_use]
+    pub fn of_any(tiers: &[Tier], steps: &Steps) -> Self {
+        let of = steps
+            .with(tiers)
+            .map(|(_, tier)| (tier.until.unwrap_or(Proof::Sent).code(), tier.wait.map_or(0, Wait::millis)));
+        let (untils, waits) = of.unzip();
+        Ladder { untils, waits }
     }
 }
 

@@ -21,18 +21,20 @@ pub mod settle;
 pub mod shares;
 pub mod slots;
 pub mod status;
+pub mod steps;
 pub mod template;
 pub mod terms;
 pub mod throughput;
 pub mod turns;
 
 pub use channel::{Channel, Lane, OnUnknown, Slot};
-pub use content::{Content, Mode, Tier};
+pub use content::{Content, Mode, Only, Tier};
 pub use first::FirstTiers;
 pub use ladder::{Ladder, LadderResult, Proof, Wait};
 pub use outcome::{Class, Exception, Failure, Reason, Verdict};
 pub use status::{DeliveryStatus, PlanStatus};
-pub use terms::Terms;
+pub use steps::{Rung, Steps};
+pub use terms::{Enough, Terms};
 
 /// A code or word that is none of an enum's: from a newer release, or a damaged row.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]

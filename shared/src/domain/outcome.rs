@@ -79,6 +79,8 @@ words! {
         Overdue = 18: "overdue",
         /// Attempts are used up.
         Exhausted = 19: "exhausted",
+        /// Enough others had answered.
+        NotNeeded = 20: "not_needed",
     }
 }
 

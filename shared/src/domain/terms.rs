@@ -30,6 +30,12 @@ pub struct Terms {
     /// Herald made it to say something of another plan; not listed among the tenant's plans.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub internal: Option<Internal>,
+    /// How many more times the whole ladder comes up, 1..=5 (rule 9).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<u8>,
+    /// How many answers are enough (rule 13). SQL reads it too (`answers_counted`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enough: Option<Enough>,
 }
 
 words! {
@@ -42,6 +48,16 @@ words! {
         /// Carries a one-time code.
         Code = 3: "code",
     }
+}
+
+/// After so many answers that count nobody else is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enough {
+    /// How many.
+    pub count: i32,
+    /// Which answers count; `None`: every option. Free answers never do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<Vec<String>>,
 }
 
 impl Terms {

@@ -8,4 +8,6 @@ SELECT 'plan ' || d.plan_id || ' slot ' || d.slot || ' no ' || d.no
           AND a.lo BETWEEN d.no - 999 AND d.no AND a.hi >= d.no AND (a.members IS NULL OR d.no = ANY(a.members))) AS made
  WHERE d.status IN (3, 5, 6) AND d.attempt <> made.number
        -- Late news of the attempt before made this one needless.
+   -- It failed because nothing could make one.
+   AND NOT (d.status = 5 AND d.reason = 'no_account' AND d.attempt = made.number + 1)
    AND NOT (d.status = 3 AND made.before AND d.attempt = made.number + 1)

@@ -172,7 +172,7 @@ async fn late_news_of_what_a_person_has_settled_is_no_second_message() {
         let (database, mut client) = before().await;
         if first {
             database
-                .run("UPDATE plan SET slots = '{20,17}', first_tiers = 1; UPDATE recipient SET open = 1, addresses = '{\"email\": \"x\"}'")
+                .run("UPDATE plan SET slots = '{20,17}', first_tiers = '{1}'; UPDATE recipient SET open = 1, addresses = '{\"email\": \"x\"}'")
                 .await;
         }
         given_up(&database, false).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use herald_shared::domain::ids::{PlanRef, delivery_uuid};
 use herald_shared::domain::template::{Compiled, Rendered, TemplateProblem};
-use herald_shared::domain::{Lane, Slot};
+use herald_shared::domain::{Lane, Slot, Steps};
 use herald_shared::links::{Holder, Links};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -22,7 +22,7 @@ pub trait Gate: Send + Sync {
 pub struct Call {
     /// What is said; shared by the calls of a plan.
     pub message: Arc<Message>,
-    /// Tier and channel.
+    /// Step and channel.
     pub slot: Slot,
     /// Attempt number of its deliveries, from 1.
     pub attempt: i16,
@@ -69,6 +69,8 @@ pub struct Message {
     pub content: Compiled,
     /// Its priority.
     pub lane: Lane,
+    /// Which tier and round its steps are.
+    pub steps: Steps,
     /// The caller's own strings.
     pub metadata: Option<Value>,
     /// What recipients may answer with, as accepted.

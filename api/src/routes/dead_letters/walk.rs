@@ -3,7 +3,7 @@
 use herald_shared::db::dead::{DeadLetter, DeadPlan, Filter};
 use herald_shared::db::{self, Client};
 use herald_shared::domain::ids::PlanRef;
-use herald_shared::domain::{Channel, Slot};
+use herald_shared::domain::{Channel, Rung, Slot};
 
 use super::super::deliveries::place;
 use crate::cursor;
@@ -23,6 +23,7 @@ pub(super) type Position = [i64; 3];
 pub(super) struct Found {
     pub(super) plan: PlanRef,
     pub(super) slot: Slot,
+    pub(super) rung: Rung,
     pub(super) letter: DeadLetter,
 }
 
@@ -100,7 +101,9 @@ impl Walk<'_> {
                 let mut letters = db::dead::page(self.db, place, no, &self.filter, size).await?;
                 let more = cursor::cut(&mut letters, page.wanted());
                 let last = letters.last().map_or(no, |letter| letter.no);
-                page.found.extend(letters.into_iter().map(|letter| Found { plan: dead.plan, slot, letter }));
+                let rung = dead.steps.place(slot.tier());
+                let found = |letter| Found { plan: dead.plan, slot, rung, letter };
+                page.found.extend(letters.into_iter().map(found));
                 if more {
                     return Ok(Some(at(last)));
                 }

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use herald_shared::db::deliveries::Delivery;
 use herald_shared::db::exports::Person;
+use herald_shared::db::plans::Outline;
 use herald_shared::db::{self, Client};
 use herald_shared::domain::ids::{PlanRef, delivery_uuid, recipient_uuid};
-use herald_shared::domain::{DeliveryStatus, Slot};
+use herald_shared::domain::{DeliveryStatus, Slot, Steps};
 
 use super::PAGE;
 use crate::export::{Cell, Words};
@@ -17,6 +18,7 @@ pub(super) struct Deliveries {
     tenant_id: i64,
     plan: PlanRef,
     slots: VecDeque<Slot>,
+    steps: Steps,
     status: Option<DeliveryStatus>,
     words: Words,
     after: i32,
@@ -25,13 +27,14 @@ pub(super) struct Deliveries {
 impl Deliveries {
     pub(super) fn new(
         (tenant_id, plan): (i64, PlanRef),
-        mut slots: Vec<Slot>,
+        outline: Outline,
         filter: Filter,
         words: Words,
     ) -> Self {
+        let Outline { mut slots, steps } = outline;
         slots.retain(|slot| filter.channel.is_none_or(|channel| slot.channel() == channel));
         slots.sort_unstable();
-        Deliveries { tenant_id, plan, slots: slots.into(), status: filter.status, words, after: 0 }
+        Deliveries { tenant_id, plan, slots: slots.into(), steps, status: filter.status, words, after: 0 }
     }
 
     pub(super) fn titles(words: Words) -> Vec<String> {
@@ -51,6 +54,7 @@ impl Deliveries {
             ("Updated at (UTC)", "更新时间 (UTC)"),
             ("Id", "ID"),
             ("Recipient", "收件人 ID"),
+            ("Round", "轮次"),
         ];
         titles.map(|(english, chinese)| words.pick(english, chinese).to_owned()).into()
     }
@@ -78,12 +82,13 @@ impl Deliveries {
     }
 
     fn row(&self, slot: Slot, delivery: Delivery, person: Person) -> Vec<Cell> {
+        let rung = self.steps.place(slot.tier());
         let delivered = delivery.status == DeliveryStatus::Delivered;
         vec![
             person.key.into(),
             person.name.into(),
             Cell::Text(self.words.channel(slot.channel()).to_owned()),
-            Cell::Number(slot.tier().into()),
+            Cell::Number(rung.tier.into()),
             Cell::Text(self.words.delivery(delivery.status).to_owned()),
             delivery.reason.into(),
             Cell::Number(delivery.attempts.into()),
@@ -95,6 +100,7 @@ impl Deliveries {
             Cell::Time(delivery.updated_at),
             Cell::Text(delivery_uuid(self.plan, slot.code(), delivery.no).to_string()),
             Cell::Text(recipient_uuid(self.plan, delivery.no).to_string()),
+            Cell::Number(rung.round.into()),
         ]
     }
 }

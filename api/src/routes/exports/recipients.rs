@@ -1,9 +1,10 @@
 //! Rows of recipients.
 
+use herald_shared::db::plans::Outline;
 use herald_shared::db::recipients::{Filter, OnChannel, Recipient};
 use herald_shared::db::{self, Client};
-use herald_shared::domain::Slot;
 use herald_shared::domain::ids::{PlanRef, recipient_uuid};
+use herald_shared::domain::{Slot, Steps};
 
 use super::PAGE;
 use crate::export::{Cell, Words};
@@ -14,6 +15,7 @@ pub(super) struct Recipients {
     tenant_id: i64,
     plan: PlanRef,
     slots: Vec<Slot>,
+    steps: Steps,
     filter: Filter,
     words: Words,
     after: Option<i32>,
@@ -22,12 +24,13 @@ pub(super) struct Recipients {
 impl Recipients {
     pub(super) fn new(
         (tenant_id, plan): (i64, PlanRef),
-        mut slots: Vec<Slot>,
+        outline: Outline,
         filter: Filter,
         words: Words,
     ) -> Self {
+        let Outline { mut slots, steps } = outline;
         slots.sort_unstable();
-        Recipients { tenant_id, plan, slots, filter, words, after: Some(0) }
+        Recipients { tenant_id, plan, slots, steps, filter, words, after: Some(0) }
     }
 
     /// A column for each channel stands between what all have in common.
@@ -40,7 +43,8 @@ impl Recipients {
             word("Send status", "发送状态"),
         ];
         let several = self.slots.iter().any(|slot| slot.tier() > 1);
-        titles.extend(self.slots.iter().map(|slot| self.words.slot(*slot, several)));
+        let title = |slot: &Slot| self.words.slot(*slot, several.then(|| self.steps.place(slot.tier())));
+        titles.extend(self.slots.iter().map(title));
         titles.extend([
             word("Read", "阅读状态"),
             word("Read at (UTC)", "阅读时间 (UTC)"),

@@ -12,7 +12,6 @@ use crate::db::Error;
 use crate::db::expand::wake;
 use crate::db::settle::array_text;
 use crate::domain::pointer::Wake;
-use crate::domain::{FirstTiers, Ladder};
 
 /// Writes `plans`, which have at most a thousand recipients together.
 ///
@@ -31,11 +30,12 @@ pub(super) async fn write(client: &Client, plans: &[NewPlan]) -> Result<Vec<Acce
     columns.extend(people(plans));
     columns.extend(delivery_columns(&deliveries));
     columns.extend(job_columns(&jobs));
-    columns.push(column(plans, |p| FirstTiers::of(&p.tiers).code()));
+    columns.push(column(plans, |p| array_text(&p.first_tiers().codes())));
     columns.push(column(plans, born::counted));
-    columns.push(column(plans, |p| Ladder::of(&p.tiers).map(|ladder| array_text(&ladder.untils))));
-    columns.push(column(plans, |p| Ladder::of(&p.tiers).map(|ladder| array_text(&ladder.waits))));
+    columns.push(column(plans, |p| p.ladder().map(|ladder| array_text(&ladder.untils))));
+    columns.push(column(plans, |p| p.ladder().map(|ladder| array_text(&ladder.waits))));
     columns.push(column(plans, |p| p.terms.stored().map(Json)));
+    columns.push(column(plans, |p| p.steps().codes().map(|codes| array_text(&codes))));
     let parameters: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| &**column as _).collect();
     let mut wakes: HashMap<i64, Vec<Wake>> = HashMap::new();
     for row in client.query(&statement, &parameters).await? {

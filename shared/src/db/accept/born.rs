@@ -2,7 +2,7 @@
 //! expands the others; a system test compares the two.
 
 use super::{NewPlan, NewRecipient};
-use crate::domain::{DeliveryStatus, FirstTiers, Ladder, Slot};
+use crate::domain::{DeliveryStatus, Slot};
 
 /// A delivery to write.
 pub(super) struct Delivery<'a> {
@@ -28,7 +28,7 @@ pub(super) struct Job {
 /// Deliveries and jobs of tier 1 of `plan`, the sendable ones in jobs of a channel's size: one delivery per recipient and slot, or, where
 /// a tier goes from channel to channel, those up to the first on which the recipient can be reached.
 pub(super) fn rows(plan: &NewPlan) -> (Vec<Delivery<'_>>, Vec<Job>) {
-    let first = FirstTiers::of(&plan.tiers);
+    let first = plan.first_tiers();
     let openings: Vec<Slot> = first.openings(&plan.slots).collect();
     let mut deliveries = Vec::with_capacity(plan.recipients.len() * openings.len());
     let mut jobs = Jobs { plan, last: vec![None; plan.slots.len()], made: Vec::new() };
@@ -59,7 +59,7 @@ pub(super) fn rows(plan: &NewPlan) -> (Vec<Delivery<'_>>, Vec<Job>) {
 /// of the row that was just written.
 pub(super) fn counted(plan: &NewPlan) -> i32 {
     let [slot] = plan.slots[..] else { return 0 };
-    if Ladder::of(&plan.tiers).is_some() {
+    if plan.ladder().is_some() {
         return 0;
     }
     let kind = slot.channel().address_kind();

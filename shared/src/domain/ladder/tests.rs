@@ -105,9 +105,10 @@ fn rule_24_durations_are_read_both_ways_and_written_one_way() {
 #[test]
 fn one_tier_that_waits_for_nothing_has_no_ladder() {
     let plain = Tier { channels: vec![Channel::Email], ..Tier::default() };
-    assert_eq!(Ladder::of(std::slice::from_ref(&plain)), None);
+    let of = |tiers: &[Tier]| Ladder::of(tiers, &Steps::of(tiers, Lane::Normal, 0));
+    assert_eq!(of(std::slice::from_ref(&plain)), None);
     let read = Tier { until: Some(Proof::Read), wait: Some(Wait::seconds(3)), ..plain.clone() };
-    let ladder = Ladder::of(&[read, plain]).unwrap();
+    let ladder = of(&[read, plain]).unwrap();
     assert_eq!((ladder.untils, ladder.waits), (vec![3, 1], vec![3000, 0]));
 }
 
@@ -167,5 +168,101 @@ proptest! {
         let wait = Wait::seconds(seconds);
         prop_assert_eq!(wait.to_string().parse(), Ok(wait));
         prop_assert_eq!(serde_json::from_value::<Wait>(serde_json::json!(wait)).unwrap(), wait);
+    }
+}
+
+/// What may happen to somebody on a ladder.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    Outcome(D),
+    Read,
+    Answer,
+    Due,
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let outcome =
+        proptest::sample::select(&[D::Sent, D::Delivered, D::Failed, D::Unknown, D::Suppressed][..]);
+    let event = prop_oneof![
+        3 => outcome.prop_map(Event::Outcome),
+        1 => Just(Event::Read),
+        1 => Just(Event::Answer),
+        2 => Just(Event::Due),
+    ];
+    proptest::collection::vec(event, 0..30)
+}
+
+/// One person's way: what the database keeps of it, moved by the same rule.
+struct Way<'a> {
+    steps: &'a [(Proof, Reports)],
+    at: usize,
+    status: D,
+    proved: Option<Proof>,
+    reached: bool,
+    ended: Option<LadderResult>,
+    sent: usize,
+}
+
+impl Way<'_> {
+    fn happens(&mut self, event: Event) {
+        match event {
+            Event::Outcome(status) if self.status == D::Pending => self.status = status,
+            Event::Read => self.proved = self.proved.max(Some(Proof::Read)),
+            Event::Answer => self.proved = Some(Proof::Acknowledged),
+            Event::Outcome(_) | Event::Due => {}
+        }
+        self.reached |= !matches!(self.status, D::Pending | D::Suppressed);
+        let mut due = matches!(event, Event::Due) && self.status != D::Pending;
+        while self.ended.is_none() {
+            let (until, reports) = self.steps[self.at];
+            let deliveries = [(reports, self.status)];
+            let is_last = self.at + 1 == self.steps.len();
+            let place = Place {
+                until,
+                is_last,
+                proved: self.proved,
+                deliveries: &deliveries,
+                reached: self.reached,
+                due,
+                late: false,
+            };
+            match verdict(&place) {
+                Step::Stay => break,
+                Step::End(result) => self.ended = Some(result),
+                Step::Next => {
+                    (self.at, self.status, due) = (self.at + 1, D::Pending, false);
+                    if self.proved.is_none_or(|proved| proved < self.steps[self.at].0) {
+                        self.sent += 1;
+                    }
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    /// Whatever happens in whatever order, nothing is sent once the ladder has ended, and whoever has read or answered gets no later tier
+    /// that waits for no more than that.
+    #[test]
+    fn rule_02_nothing_is_sent_after_the_end(
+        steps in proptest::collection::vec((proptest::sample::select(Proof::ALL), reports()), 1..8),
+        events in events(),
+    ) {
+        let mut way = Way { steps: &steps, at: 0, status: D::Pending, proved: None, reached: false, ended: None, sent: 1 };
+        for event in events {
+            let before = (way.ended, way.sent, way.proved);
+            way.happens(event);
+            if before.0.is_some() {
+                prop_assert_eq!((before.0, before.1), (way.ended, way.sent), "after the end: {:?}", event);
+            }
+            if before.2 == Some(Proof::Acknowledged) {
+                prop_assert_eq!(before.1, way.sent, "they had answered");
+            }
+        }
+        for _ in 0..steps.len() {
+            way.happens(Event::Outcome(D::Sent));
+            way.happens(Event::Due);
+        }
+        prop_assert!(way.ended.is_some(), "every ladder comes to its end");
     }
 }

@@ -66,7 +66,7 @@ pub(super) fn serialise(call: &Call, target: &Target, sent_at: Timestamp) -> Res
             url: links.map(|(links, holder)| links.acknowledge(holder)),
             options,
         }),
-        tier: call.slot.tier(),
+        tier: message.steps.place(call.slot.tier()).tier,
         priority: message.lane.as_str(),
         recipient: Recipient {
             id: recipient_uuid(message.plan, target.no),

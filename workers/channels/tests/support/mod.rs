@@ -20,7 +20,7 @@ use herald_channels::{
     Account, Call, Deps, Driver, Gate, Message, NetPolicy, OwnTokens, Resolve, Target, provider,
 };
 use herald_shared::domain::ids::PlanRef;
-use herald_shared::domain::{Channel, Class, Content, Failure, Lane, Slot, Verdict, template};
+use herald_shared::domain::{Channel, Class, Content, Failure, Lane, Slot, Steps, Verdict, template};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
@@ -91,6 +91,7 @@ pub fn message(content: Content) -> Arc<Message> {
         title: "停水通知".to_owned(),
         content: template::compile(&content, "停水通知").unwrap(),
         lane: Lane::Urgent,
+        steps: Steps::default(),
         metadata: Some(json!({"ticket": "42"})),
         acknowledgement: Some(json!({"options": ["Received"], "other": true})),
         asks: false,

@@ -24,7 +24,7 @@ WITH want AS MATERIALIZED (
        SET state = 2, token = j.token + 1, incarnation_id = $4, claims = j.claims + 1, publishes = 0,
            due_at = now() + $5::double precision * interval '1 ms'
       FROM locked l, plan p, account a, worker_incarnation w
-     WHERE j.id = l.id AND p.id = j.plan_id AND p.status + 0 = 4 AND p.expires_at > now()
+     WHERE j.id = l.id AND p.id = j.plan_id AND p.status + 0 = 4 AND p.expires_at > now() AND (p.enough_at IS NULL OR j.slot >> 4 > 127)
        AND a.id = j.account_id AND a.enabled AND a.deleted_at IS NULL
        AND w.id = $4 AND w.ended_at IS NULL
     RETURNING j.id, j.token, j.plan_id, j.tenant_id, j.slot, j.lane, j.attempt, j.lo, j.hi, j.members, a.id AS account_id, a.version AS account_version,
@@ -32,7 +32,7 @@ WITH want AS MATERIALIZED (
               p.acknowledgement IS NOT NULL OR p.tiers @? '$[*].until ? (@ == "read" || @ == "acknowledged")'
                 OR coalesce(p.terms ? 'protected', false) AS asks, coalesce(p.terms ? 'protected', false) AS protected,
               p.title, p.content, p.metadata, p.acknowledgement, p.traceparent, coalesce(p.send_at, p.created_at) AS due_since,
-              p.untils IS NOT NULL AS ladder, p.resumed_at, CASE WHEN p.untils IS NOT NULL THEN max_late(p.lane, p.terms) END AS max_late
+              p.untils IS NOT NULL AS ladder, p.resumed_at, CASE WHEN p.untils IS NOT NULL THEN max_late(p.lane, p.terms) END AS max_late, p.steps
 ), stopped AS MATERIALIZED (
     -- Of plans with ladders only: whoever has read or answered gets nothing more, and no step fires too late (rules 2 and 16).
     -- The caller suppresses them (suppress.sql): an update here would cost every claim its triggers.
@@ -86,4 +86,4 @@ SELECT t.*, coalesce(max(k.batch), 1) AS batch,
        (SELECT array_agg(s.reason ORDER BY s.no) FROM stopped s WHERE s.id = t.id) AS stopped_why
   FROM taken t LEFT JOIN work k ON k.id = t.id
  GROUP BY t.id, t.token, t.plan_id, t.tenant_id, t.slot, t.lane, t.attempt, t.lo, t.hi, t.members, t.account_id, t.account_version,
-          t.created_at, t.on_unknown, t.asks, t.protected, t.title, t.content, t.metadata, t.acknowledgement, t.traceparent, t.due_since, t.ladder, t.resumed_at, t.max_late
+          t.created_at, t.on_unknown, t.asks, t.protected, t.title, t.content, t.metadata, t.acknowledgement, t.traceparent, t.due_since, t.ladder, t.resumed_at, t.max_late, t.steps

@@ -12,7 +12,7 @@ WITH want AS MATERIALIZED (
     SELECT w.ord, w.members, h.*, p.untils IS NOT NULL AS ladder
       FROM want w
       JOIN held h ON h.id = w.job_id AND h.token = w.token
-      JOIN plan p ON p.id = h.plan_id AND p.status + 0 = 4 AND p.expires_at > now()
+      JOIN plan p ON p.id = h.plan_id AND p.status + 0 = 4 AND p.expires_at > now() AND (p.enough_at IS NULL OR h.slot >> 4 > 127)
 ), stopped AS MATERIALIZED (
     -- Of plans with ladders only: somebody has read or answered. The call is not made; the next claim leaves them out.
     SELECT DISTINCT w.ord FROM running w

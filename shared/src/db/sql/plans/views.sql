@@ -30,8 +30,8 @@ CROSS JOIN LATERAL (
 ) work
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE r.best IN (3, 4)) AS reached,
-           count(*) FILTER (WHERE r.open = 0 AND r.best IN (5, 7) AND (p.untils IS NULL OR r.result IS NOT NULL)) AS unreachable,
-           count(*) FILTER (WHERE r.open = 0 AND (r.best IN (8, 9) OR (r.best = 0 OR p.untils IS NOT NULL AND r.best IN (5, 7) AND r.result IS NULL)
+           count(*) FILTER (WHERE r.open = 0 AND r.best IN (5, 7) AND (p.untils IS NULL OR r.result <> 7)) AS unreachable,
+           count(*) FILTER (WHERE r.open = 0 AND (r.best IN (8, 9) OR r.result = 7 AND r.best IN (5, 7) OR r.result IS NOT NULL AND r.best = 0 OR (r.best = 0 OR p.untils IS NOT NULL AND r.best IN (5, 7) AND r.result IS NULL)
                                                                       AND p.status IN (7, 8, 9))) AS cancelled,
            count(*) FILTER (WHERE r.open = 0 AND r.best = 6 AND (p.untils IS NULL OR r.result IS NOT NULL OR p.status IN (7, 8, 9))) AS unknown
     FROM recipient r

@@ -3,7 +3,7 @@
 -- $7 reach (pending, reached, unreachable, cancelled, unknown) or NULL, $8 only with a failed delivery, $9 read or not, or NULL,
 -- $10 answered or not, or NULL, $11 lower-case part of key or name, or NULL.
 -- Whoever was not expanded when the plan was ended has no delivery and is cancelled; ended: the plan's status then. Whose ladder is open
--- is pending, unless reached; whose was cut off is cancelled, unless reached or unknown.
+-- is pending, unless reached; whose was cut off, or not needed (7), is cancelled, unless reached or unknown.
 WITH scan AS MATERIALIZED (
     SELECT no, key, name, addresses, tier, result, next_at, read_at, read_channel, answer, answer_text, answered_at
     FROM recipient
@@ -11,10 +11,11 @@ WITH scan AS MATERIALIZED (
     ORDER BY no
     LIMIT $5::bigint
 )
-SELECT s.no, s.key, s.name, s.addresses, s.tier, s.result, s.next_at, p.ladder, s.read_at, s.read_channel, s.answer, s.answer_text, s.answered_at,
+SELECT s.no, s.key, s.name, s.addresses, coalesce(p.steps[s.tier] >> 6, s.tier)::smallint AS tier, coalesce(p.steps[s.tier] & 63, 1)::smallint AS round,
+       s.result, s.next_at, p.ladder, s.read_at, s.read_channel, s.answer, s.answer_text, s.answered_at,
        d.slots, d.statuses, d.reasons, d.times, state.reach, p.ended, p.sensitive
 FROM scan s
-CROSS JOIN (SELECT CASE WHEN status IN (7, 8, 9) THEN status END AS ended, untils IS NOT NULL AS ladder, coalesce(terms ? 'sensitive', false) AS sensitive
+CROSS JOIN (SELECT CASE WHEN status IN (7, 8, 9) THEN status END AS ended, untils IS NOT NULL AS ladder, steps, coalesce(terms ? 'sensitive', false) AS sensitive
               FROM plan WHERE id = $2) p
 CROSS JOIN LATERAL (
     SELECT count(*) AS made,
@@ -30,9 +31,9 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT CASE
         WHEN d.reached THEN 'reached'
-        WHEN d.open OR (p.ended IS NULL AND (d.made = 0 OR p.ladder AND s.result IS NULL)) THEN 'pending'
+        WHEN d.open OR (p.ended IS NULL AND s.result IS NULL AND (d.made = 0 OR p.ladder)) THEN 'pending'
         WHEN d.unknown THEN 'unknown'
-        WHEN d.cancelled OR d.made = 0 OR (p.ladder AND s.result IS NULL) THEN 'cancelled'
+        WHEN d.cancelled OR d.made = 0 OR s.result = 7 OR (p.ladder AND s.result IS NULL) THEN 'cancelled'
         ELSE 'unreachable' END AS reach
 ) state
 WHERE ($7::text IS NULL OR state.reach = $7)

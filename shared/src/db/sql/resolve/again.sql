@@ -6,7 +6,7 @@ WITH want AS MATERIALIZED (
      WHERE NOT EXISTS (
            SELECT FROM plan p CROSS JOIN LATERAL unnest(p.slots) AS s(slot)
             CROSS JOIN LATERAL (SELECT o.status FROM delivery o WHERE o.plan_id = $1 AND o.slot = s.slot AND o.no = w.no OFFSET 0) AS o
-            WHERE p.id = $1 AND (p.first_tiers >> (($2::smallint >> 4) - 1)) & 1 = 1
+            WHERE p.id = $1 AND $2::smallint >> 4 = ANY(p.first_tiers)
               AND s.slot <> $2::smallint AND s.slot >> 4 = $2::smallint >> 4 AND o.status IN (0, 3, 4, 6))
      ORDER BY w.no
 ), moved AS (

@@ -43,5 +43,5 @@ SELECT EXISTS (SELECT FROM moved) OR EXISTS (SELECT FROM refused)
                        OR (d.status = 5 AND ($5::smallint <> 3 OR NOT EXISTS (
                               SELECT FROM plan p CROSS JOIN LATERAL unnest(p.slots) AS s(slot)
                                 JOIN delivery o ON o.plan_id = p.id AND o.slot = s.slot AND o.no = d.no
-                               WHERE p.id = d.plan_id AND (p.first_tiers >> ((d.slot >> 4) - 1)) & 1 = 1
+                               WHERE p.id = d.plan_id AND d.slot >> 4 = ANY(p.first_tiers)
                                  AND s.slot <> d.slot AND s.slot >> 4 = d.slot >> 4 AND o.status IN (0, 3, 4, 6))))))

@@ -1,5 +1,6 @@
--- Whether a call may go out: its plan runs, and of a plan with ladders nobody in the call has read or answered. $1 plan, $2 recipients.
-SELECT p.status + 0 = 4 AND p.expires_at > now()
+-- Whether a call may go out: its plan runs and has not had enough answers, and of a plan with ladders nobody in the call has read or
+-- answered. $1 plan, $2 recipients, $3 slot.
+SELECT p.status + 0 = 4 AND p.expires_at > now() AND (p.enough_at IS NULL OR $3::smallint >> 4 > 127)
        AND (p.untils IS NULL
             OR NOT EXISTS (SELECT FROM unnest($2::integer[]) AS w(no)
                             CROSS JOIN LATERAL (SELECT r.result FROM recipient r WHERE r.plan_id = p.id AND r.no = w.no OFFSET 0) AS r

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use herald_shared::domain::ids::PlanRef;
-use herald_shared::domain::{Channel, Content, Lane, Slot, template};
+use herald_shared::domain::{Channel, Content, Lane, Slot, Steps, template};
 use serde_json::{Map, Value, json};
 
 use super::*;
@@ -31,6 +31,7 @@ fn call(title: &str, content: Content, name: Option<&str>) -> Call {
         title: title.to_owned(),
         content: template::compile(&content, title).unwrap(),
         lane: Lane::Normal,
+        steps: Steps::default(),
         metadata: None,
         acknowledgement: None,
         asks: false,
