@@ -3,6 +3,8 @@
 use anyhow::Context as _;
 use herald_shared::config::Common;
 use herald_shared::db::{self, Client, Hot, Pool, PoolSize, keys::NewKey, migrate, settings, tenants};
+use herald_shared::domain::quiet::{QuietHours, Window};
+use herald_shared::domain::{Wait, local_time};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -97,6 +99,44 @@ pub async fn limit_tenant(common: &Common, name: &str, limits: &TenantLimits) ->
     let found = tenants::limit(&client(&pool).await?, name, &limits).await?;
     let found = found.with_context(|| format!("there is no tenant {name}"))?;
     Ok(json!({ "tenant": found.uid, "name": name, "limits": limits }))
+}
+
+/// When nothing is sent to a tenant's people.
+#[derive(Debug, clap::Args)]
+pub struct TenantQuiet {
+    /// IANA zone for people without one of their own.
+    #[arg(long, default_value = "UTC")]
+    pub time_zone: String,
+    /// A part of the day, such as `22:00-07:00`, or `20:00-08:00=sms,voice` for some channels; may be given several times.
+    #[arg(long = "window")]
+    pub windows: Vec<Window>,
+    /// Over how long what waited is spread when they end.
+    #[arg(long, default_value = "10m")]
+    pub spread: Wait,
+}
+
+/// Sets a tenant's quiet hours; workers heed them at once, what waits already keeps its time.
+///
+/// # Errors
+/// When there is no such tenant or zone, when nothing is left of the day, or the database is not migrated.
+pub async fn quiet_tenant(common: &Common, name: &str, quiet: TenantQuiet) -> anyhow::Result<Value> {
+    let TenantQuiet { time_zone, windows, spread } = quiet;
+    anyhow::ensure!(
+        local_time::zone(&time_zone).is_some(),
+        "{time_zone} is not an IANA time zone such as Asia/Shanghai"
+    );
+    let hours = QuietHours { time_zone, windows, spread };
+    if let Some(channel) = hours.silences() {
+        anyhow::bail!("these windows leave no minute of the day on {channel}");
+    }
+    let pool = connect(common)?;
+    let mut client = client(&pool).await?;
+    let found =
+        tenants::by_name(&client, name).await?.with_context(|| format!("there is no tenant {name}"))?;
+    let transaction = client.transaction().await?;
+    db::quiet::set(&transaction, found.id, &hours).await?;
+    transaction.commit().await?;
+    Ok(json!({ "tenant": found.uid, "name": name, "quiet_hours": hours }))
 }
 
 /// Makes one more key for a tenant.

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 pub use self::object::Object;
 use self::raw::{Entries, Items};
-pub use self::values::{is_line_breaking, parse_time};
+pub use self::values::{is_line_breaking, parse_local, parse_time};
 use crate::problems::Problems;
 
 /// A body that is JSON.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use herald_api::auth::Scope;
-use herald_api::commands::{self, TenantLimits};
+use herald_api::commands::{self, TenantLimits, TenantQuiet};
 use herald_api::config::Config;
 use herald_shared::telemetry;
 
@@ -48,6 +48,13 @@ enum Tenant {
         name: String,
         #[command(flatten)]
         limits: TenantLimits,
+    },
+    /// Set when nothing is sent to a tenant's people, on their clocks; without windows there are no quiet hours.
+    Quiet {
+        /// The tenant's name.
+        name: String,
+        #[command(flatten)]
+        hours: TenantQuiet,
     },
 }
 
@@ -95,6 +102,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::Tenant(Tenant::Limit { name, limits }) => {
             commands::limit_tenant(common, &name, &limits).await?
+        }
+        Command::Tenant(Tenant::Quiet { name, hours }) => {
+            commands::quiet_tenant(common, &name, hours).await?
         }
         Command::Key(Key::Create { name, tenant, scopes }) => {
             let scopes = if scopes.is_empty() { Scope::ALL.to_vec() } else { scopes };

@@ -115,6 +115,8 @@ pub(crate) async fn write(
             sensitive: message.kind == Internal::Code,
             ..Terms::default()
         },
+        // Where its tenant has quiet hours, the claim keeps them.
+        quiet: false,
         traceparent: None,
         duplicates: 0,
         recipients: message.people,

@@ -14,6 +14,7 @@ mod keys;
 mod plans;
 mod recipients;
 mod resolve;
+mod settings;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -103,6 +104,7 @@ pub fn table() -> Vec<Route> {
     table.extend(accounts::routes());
     table.extend(inbox::routes());
     table.extend(keys::routes());
+    table.extend(settings::routes());
     table.extend(pages::routes());
     table
 }

@@ -32,8 +32,20 @@ pub struct Plan<'a> {
     answers: BTreeMap<&'a str, i64>,
     deliveries: Deliveries,
     metadata: &'a Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    series: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    occurrences: Option<Occurrences>,
     #[serde(flatten)]
     terms: Terms,
+}
+
+/// How far a pattern has come.
+#[derive(Debug, Serialize)]
+struct Occurrences {
+    started: u32,
+    skipped: u32,
+    next_at: Option<Timestamp>,
 }
 
 /// Disjoint counts that add up to `total`, then counts that overlap with them.
@@ -100,8 +112,22 @@ pub fn plan(view: &View) -> Plan<'_> {
         answers: answers(view.acknowledgement.as_ref(), &view.answers),
         deliveries: deliveries(&view.deliveries),
         metadata: &view.metadata,
+        series: view.series.map(|series| series.uuid()),
+        occurrences: occurrences(view),
         terms: terms(&view.terms),
     }
+}
+
+/// Of a plan that recurs. A series that has ended has no next time.
+fn occurrences(view: &View) -> Option<Occurrences> {
+    view.terms.recurrence.as_ref()?;
+    use PlanStatus as P;
+    let lives = matches!(view.status, P::Draft | P::AwaitingApproval | P::Scheduled | P::Running | P::Paused);
+    Some(Occurrences {
+        started: view.come.started,
+        skipped: view.come.skipped,
+        next_at: view.send_at.filter(|_| lives),
+    })
 }
 
 /// Stands for what is nobody else's business.

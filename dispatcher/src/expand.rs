@@ -29,6 +29,12 @@ pub(crate) async fn run(shared: Arc<Shared>, lane: Lane, stop: CancellationToken
                 shared.due(lane).notify_one();
                 continue;
             }
+            Ok(Step::Turned { started, skipped, age }) => {
+                low.saw(age);
+                shared.metrics.occurrences.with_label_values(&["started"]).inc_by(u64::from(started));
+                shared.metrics.occurrences.with_label_values(&["skipped"]).inc_by(u64::from(skipped));
+                continue;
+            }
             Ok(Step::Idle) => {
                 low.saw(0.0);
                 Duration::from_millis(50)

@@ -32,6 +32,8 @@ pub(crate) struct Metrics {
     pub(crate) parked: IntCounter,
     /// Recipients expanded.
     pub(crate) expanded: IntCounterVec,
+    /// Occurrences of plans that recur.
+    pub(crate) occurrences: IntCounterVec,
     /// Broker queues that were found missing.
     pub(crate) queues_lost: IntCounter,
     /// Waits for a database connection.
@@ -43,11 +45,6 @@ impl Metrics {
     pub(crate) fn register(registry: &Registry) -> Self {
         let lane = &["lane"];
         let queue = &["channel", "lane"];
-        let confirm = HistogramOpts::new(
-            "herald_publish_confirm_seconds",
-            "Time from publishing pointers to the broker's confirm.",
-        )
-        .buckets(prometheus::exponential_buckets(0.0005, 2.0, 14).expect("fixed buckets are valid"));
         let metrics = Metrics {
             jobs_due: numbers("herald_jobs_due", "Jobs due and not claimed, counted up to 10,000.", lane),
             oldest_due: gauges("herald_oldest_due_seconds", "Age of the oldest due job.", lane),
@@ -72,7 +69,7 @@ impl Metrics {
                 "1: this dispatcher admits the jobs of the queue.",
                 queue,
             ),
-            confirm: Histogram::with_opts(confirm).expect("fixed"),
+            confirm: confirm(),
             publish_failures: counter(
                 "herald_publish_failures_total",
                 "Publishes that failed; their jobs come back by their visibility time.",
@@ -85,6 +82,11 @@ impl Metrics {
             parked: counter(
                 "herald_parked_deliveries_total",
                 "Deliveries failed after more than 5 claims without an outcome.",
+            ),
+            occurrences: counters(
+                "herald_occurrences_total",
+                "Occurrences of plans that recur: started, or left out because they came up too late or in a pause.",
+                &["outcome"],
             ),
             expanded: counters(
                 "herald_recipients_expanded_total",
@@ -103,7 +105,7 @@ impl Metrics {
     }
 
     fn add_to(&self, registry: &Registry) {
-        let all: [Box<dyn prometheus::core::Collector>; 15] = [
+        let all: [Box<dyn prometheus::core::Collector>; 16] = [
             Box::new(self.jobs_due.clone()),
             Box::new(self.oldest_due.clone()),
             Box::new(self.oldest_escalation.clone()),
@@ -117,6 +119,7 @@ impl Metrics {
             Box::new(self.unknown.clone()),
             Box::new(self.parked.clone()),
             Box::new(self.expanded.clone()),
+            Box::new(self.occurrences.clone()),
             Box::new(self.queues_lost.clone()),
             Box::new(self.pool_wait.clone()),
         ];
@@ -124,6 +127,15 @@ impl Metrics {
             registry.register(collector).expect("every name is registered once");
         }
     }
+}
+
+fn confirm() -> Histogram {
+    let options = HistogramOpts::new(
+        "herald_publish_confirm_seconds",
+        "Time from publishing pointers to the broker's confirm.",
+    );
+    let buckets = prometheus::exponential_buckets(0.0005, 2.0, 14).expect("fixed buckets are valid");
+    Histogram::with_opts(options.buckets(buckets)).expect("fixed")
 }
 
 fn numbers(name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {

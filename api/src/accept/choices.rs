@@ -18,12 +18,13 @@ const TRUST: Duration = Duration::from_secs(2);
 /// Tenants remembered.
 const MAX_ENTRIES: usize = 10_000;
 
-/// A tenant's first accounts per channel, each with its part of the work, and when its plans need approval.
+/// A tenant's first accounts per channel, each with its part of the work, when its plans need approval, and whether it has quiet hours.
 #[derive(Debug, Clone, Default)]
 pub struct Chosen {
     accounts: Vec<(Channel, i64, f64)>,
     /// The tenant's rules.
     pub approval: Option<ApprovalRules>,
+    quiet: bool,
 }
 
 impl Chosen {
@@ -31,7 +32,13 @@ impl Chosen {
     #[must_use]
     pub fn new(accounts: Vec<(Channel, i64)>) -> Self {
         let accounts = accounts.into_iter().map(|(channel, account)| (channel, account, 1.0)).collect();
-        Chosen { accounts, approval: None }
+        Chosen { accounts, approval: None, quiet: false }
+    }
+
+    /// Whether the tenant has quiet hours.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// An account for `channel`, by chance where several share the work; `None` when the tenant has no enabled one.
@@ -64,7 +71,8 @@ impl Choices {
         let client = app.db().await?;
         let accounts = db::accounts::choices(&client, tenant_id).await?;
         let approval = db::approval::rules(&client, tenant_id).await?;
-        let chosen = Arc::new(Chosen { accounts, approval });
+        let quiet = db::quiet::any(&client, tenant_id).await?;
+        let chosen = Arc::new(Chosen { accounts, approval, quiet });
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX_ENTRIES {
             known.retain(|_, (at, _)| at.elapsed() < TRUST);
@@ -75,7 +83,7 @@ impl Choices {
         Ok(chosen)
     }
 
-    /// Forgets a tenant whose accounts or rules were just changed here.
+    /// Forgets a tenant whose accounts, rules or quiet hours were just changed here.
     pub fn forget(&self, tenant_id: i64) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&tenant_id);
     }

@@ -6,6 +6,7 @@ use herald_shared::db::accept::{Idempotency, NewPlan, NewRecipient};
 use herald_shared::db::drafts::never;
 use herald_shared::db::plans::{DeliveryCounts, RecipientCounts, View};
 use herald_shared::domain::ids::PlanRef;
+use herald_shared::domain::recurrence::Come;
 use herald_shared::domain::{Content, Lane, OnUnknown, PlanStatus, Slot, Terms, Tier};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -44,6 +45,8 @@ pub struct Draft {
     pub metadata: Option<Value>,
     /// Its rules beyond the common.
     pub terms: Terms,
+    /// Quiet hours of its tenant concern it.
+    pub quiet: bool,
     /// Recipients merged away.
     pub duplicates: i32,
     /// 1..=10,000 people, each once; nobody yet, perhaps, when held.
@@ -105,6 +108,7 @@ impl Request {
             acknowledgement: draft.acknowledgement,
             metadata: draft.metadata,
             terms: draft.terms,
+            quiet: draft.quiet,
             traceparent: self.traceparent,
             duplicates: draft.duplicates,
             recipients: draft.recipients,
@@ -140,6 +144,8 @@ fn as_accepted(draft: &Draft, plan: PlanRef, created_at: Timestamp) -> View {
         answers: BTreeMap::new(),
         metadata: draft.metadata.clone(),
         terms: draft.terms.clone(),
+        series: None,
+        come: Come::default(),
         recipients: RecipientCounts {
             total,
             pending: total,

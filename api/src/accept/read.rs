@@ -1,26 +1,22 @@
 //! From the body of `POST /v1/plans` to a [`Draft`]: pure, all problems at once.
 
-use std::time::Duration;
-
 use herald_channels::NetPolicy;
-use herald_shared::db::drafts::never;
 use herald_shared::domain::approval::{Approval, Lack};
 use herald_shared::domain::content::asks_for_reading;
 use herald_shared::domain::{self, Channel, FirstTiers, Lane, OnUnknown, Slot, Terms, Tier};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::audience::{self, Audience};
 use super::choices::Chosen;
 use super::content::{self, Message};
 use super::draft::Draft;
+use super::schedule::{self, Schedule};
 use super::steps::{self, Steps};
 use super::{approval, terms};
 use crate::json::{Document, Field, Object};
 use crate::problems::Problems;
 
-/// How far `send_at` may lie in the past: clocks differ, requests wait.
-const LATE: SignedDuration = SignedDuration::from_secs(60);
 const MAX_REFERENCE: usize = 128;
 /// Bytes of metadata as JSON.
 const MAX_METADATA: usize = 16 * 1024;
@@ -128,8 +124,7 @@ struct Frame {
     draft: bool,
     lane: Lane,
     on_unknown: Option<OnUnknown>,
-    send_at: Option<Timestamp>,
-    expires_at: Timestamp,
+    schedule: Schedule,
     reference: Option<String>,
     acknowledgement: Option<Value>,
     metadata: Option<Value>,
@@ -146,19 +141,12 @@ fn frame(
         .map_or(Some(Lane::Normal), |field| field.word(&["urgent", "normal", "bulk"], problems));
     let on_unknown =
         plan.take("on_unknown").and_then(|field| field.word(&["resend", "hold", "ask"], problems));
-    let send_at = plan.take("send_at").and_then(|field| {
-        let at = field.time(problems)?;
-        if now.duration_since(at) > LATE {
-            field.refuse(problems, "is more than a minute in the past; leave it out to send at once");
-        }
-        Some(at)
-    });
-    let start = send_at.map_or(now, |at| at.max(now));
     if let Some(lane) = lane {
         steps.check(lane, problems);
     }
     let lane_or = lane.unwrap_or(Lane::Normal);
-    let expires_at = expires_at(plan, start, (lane_or, steps.waits(lane_or)), draft, problems);
+    let around = schedule::Frame { now, lane: lane_or, waits: steps.waits(lane_or), draft };
+    let schedule = schedule::read(plan, &around, problems);
     let reference = plan.take("reference").and_then(|field| field.line(MAX_REFERENCE, problems));
     let acknowledgement = plan.take("acknowledgement").and_then(|field| acknowledgement(&field, problems));
     let metadata = plan.take("metadata").and_then(|field| field.free_object(MAX_METADATA, problems));
@@ -166,41 +154,11 @@ fn frame(
         draft,
         lane: lane?,
         on_unknown,
-        send_at,
-        expires_at: expires_at?,
+        schedule: schedule?,
         reference,
         acknowledgement,
         metadata: metadata.map(Value::Object),
     })
-}
-
-/// After this nothing is sent: a plan whose account never comes back ends too.
-fn expires_at(
-    plan: &mut Object<'_>,
-    start: Timestamp,
-    (lane, waits): (Lane, Duration),
-    draft: bool,
-    problems: &mut Problems,
-) -> Option<Timestamp> {
-    let Some(field) = plan.take("expires_at") else {
-        // Of a draft it is counted when it is sent.
-        let at = if draft { Some(never()) } else { default_expiry(start, lane, waits) };
-        if at.is_none() {
-            problems.add(plan.pointer("send_at"), "is too far in the future");
-        }
-        return at;
-    };
-    let at = field.time(problems)?;
-    if at <= start {
-        field.refuse(problems, "must be after send_at and in the future");
-    }
-    Some(at)
-}
-
-/// When a plan that starts at `start` and whose tiers wait so long together is given up if nothing else was said.
-pub(crate) fn default_expiry(start: Timestamp, lane: Lane, waits: Duration) -> Option<Timestamp> {
-    let hours = if lane == Lane::Urgent { 24 } else { 72 };
-    start.checked_add(SignedDuration::from_hours(hours)).and_then(|at| at.checked_add(waits)).ok()
 }
 
 fn acknowledgement(field: &Field<'_>, problems: &mut Problems) -> Option<Value> {
@@ -236,8 +194,9 @@ fn draft(
     given: Steps,
     chosen: &Chosen,
     mut audience: Audience,
-    (frame, terms): (Frame, Terms),
+    (frame, mut terms): (Frame, Terms),
 ) -> Draft {
+    frame.schedule.note(&mut terms);
     let Steps { tiers, repeat, .. } = given;
     let terms = Terms { repeat: Some(repeat).filter(|times| *times > 0), ..terms };
     let steps = domain::Steps::of(&tiers, frame.lane, repeat);
@@ -255,14 +214,15 @@ fn draft(
         lane: frame.lane,
         on_unknown: frame.on_unknown.unwrap_or(usual),
         slots,
-        send_at: frame.send_at,
-        expires_at: frame.expires_at,
+        send_at: frame.schedule.send_at,
+        expires_at: frame.schedule.expires_at,
         title: message.title,
         reference: frame.reference,
         content: message.content,
         tiers,
         acknowledgement: frame.acknowledgement,
         metadata: frame.metadata,
+        quiet: chosen.is_quiet() && frame.lane != Lane::Urgent && terms.quiet.is_none(),
         terms,
         duplicates: audience.duplicates,
         recipients: audience.people.into_iter().map(|(_, person)| person).collect(),

@@ -25,6 +25,8 @@ pub(super) fn read(plan: &mut Object<'_>, problems: &mut Problems) -> Terms {
         sensitive: plan.take("sensitive").and_then(|field| field.boolean(problems)).unwrap_or(false),
         protected: plan.take("protected").and_then(|field| field.boolean(problems)).unwrap_or(false),
         sender: plan.take("sender").and_then(|field| sender(&field, problems)),
+        quiet: plan.take("quiet").and_then(|field| field.word(&["ignore"], problems)),
+        // What the schedule says of them: `schedule::Schedule::note`.
         ..Terms::default()
     }
 }

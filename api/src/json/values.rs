@@ -156,3 +156,14 @@ fn refuse_nul(value: &Value, at: &str, problems: &mut Problems) {
         _ => {}
     }
 }
+
+/// A date and time on some clock, without an offset: `2026-03-29T02:30:00`, the seconds may be left out.
+#[must_use]
+pub fn parse_local(text: &str) -> Option<jiff::civil::DateTime> {
+    let (date, time) = text.split_once('T')?;
+    let digits = |part: &str, mark: u8| part.bytes().all(|b| b.is_ascii_digit() || b == mark);
+    if date.len() != 10 || !digits(date, b'-') || ![5, 8].contains(&time.len()) || !digits(time, b':') {
+        return None;
+    }
+    text.parse().ok()
+}

@@ -205,6 +205,7 @@ pub(super) fn plan_ref(id: Uuid) -> Result<PlanRef> {
 async fn list(State(app): State<App>, caller: CallerRef, mut params: Params) -> Result<Response> {
     let window: Window<1> = params.window();
     let reference = params.take("reference");
+    let series: Option<Uuid> = params.parse("series", "the id of a plan that recurs");
     let filter = db::plans::Filter {
         status: params.parse("status", "a plan status, such as running"),
         text: params.take("q"),
@@ -217,6 +218,7 @@ async fn list(State(app): State<App>, caller: CallerRef, mut params: Params) -> 
         Some(reference) => {
             (db::plans::by_reference(&db, caller.tenant_id, &reference).await?.into_iter().collect(), None)
         }
+        None if series.is_some() => of_series(&db, caller.tenant_id, series, window).await?,
         None => match by_number(&db, caller.tenant_id, &filter, &window).await? {
             Some(view) => {
                 return Ok(Json(Page { items: vec![views::plan(&view)], next_cursor: None }).into_response());
@@ -260,6 +262,21 @@ async fn page(
     }
     let end = db::plans::find_end(db, tenant_id, before, SCAN).await?;
     Ok((ids, end))
+}
+
+/// Ids of a page of a series, and where the next one starts.
+async fn of_series(
+    db: &db::Client,
+    tenant_id: i64,
+    series: Option<Uuid>,
+    window: Window<1>,
+) -> Result<(Vec<i64>, Option<i64>)> {
+    let Some(pattern) = series.and_then(|id| plan_ref(id).ok()) else { return Ok((Vec::new(), None)) };
+    let before = window.after.map_or(i64::MAX, |[id]| id);
+    let mut ids = db::series::occurrences(db, tenant_id, pattern.id, (before, window.limit + 1)).await?;
+    let more = crate::cursor::cut(&mut ids, window.limit);
+    let next = ids.last().copied().filter(|_| more);
+    Ok((ids, next))
 }
 
 /// A plan found by its reference must match the other conditions too.

@@ -7,6 +7,7 @@ mod content;
 mod enough;
 mod ladder;
 mod people;
+mod schedule;
 mod shape;
 mod terms;
 

@@ -68,6 +68,8 @@ pub struct NewPlan {
     pub metadata: Option<Value>,
     /// Its rules beyond the common.
     pub terms: Terms,
+    /// Its tenant has quiet hours, which concern it: what is to wait is found where it is expanded.
+    pub quiet: bool,
     /// W3C trace context.
     pub traceparent: Option<String>,
     /// Recipients merged away.
@@ -438,5 +440,5 @@ fn is_due(plan: &NewPlan) -> bool {
 }
 
 fn born_published(plan: &NewPlan) -> bool {
-    is_due(plan) && plan.recipients.len() <= BORN_PUBLISHED
+    is_due(plan) && !plan.quiet && plan.recipients.len() <= BORN_PUBLISHED
 }

@@ -9,6 +9,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
 use super::Error;
+use super::quiet::Resting;
 use crate::domain::ids::PlanRef;
 use crate::domain::{Content, Lane, OnUnknown, Slot, Steps};
 
@@ -127,19 +128,30 @@ pub async fn claim(
     rows.iter().map(|row| claimed(row, incarnation)).collect()
 }
 
-/// Ends what of the claimed jobs must not go out any more: its recipient has read or answered, or its step is too late. Only plans with
-/// ladders have such. When it fails nothing was claimed for the caller, and the next claim does it.
+/// Ends what of the claimed jobs must not go out any more (its recipient has read or answered, or its step is too late; only plans with
+/// ladders have such), and puts off what falls into quiet hours. When it fails nothing was claimed for the caller, and the next claim does it.
 async fn suppress(client: &impl GenericClient, rows: &[Row]) -> Result<(), Error> {
     let (mut plans, mut slots, mut nos, mut reasons) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut resting = Resting::default();
     for row in rows {
         let stopped: Option<Vec<i32>> = row.get("stopped");
         let Some(stopped) = stopped else { continue };
-        let why: Vec<String> = row.get("stopped_why");
-        plans.extend(stopped.iter().map(|_| row.get::<_, i64>("plan_id")));
-        slots.extend(stopped.iter().map(|_| row.get::<_, i16>("slot")));
-        nos.extend(stopped);
-        reasons.extend(why);
+        let why: Vec<Option<String>> = row.get("stopped_why");
+        let until: Vec<Option<Timestamp>> = row.get("stopped_until");
+        for ((no, reason), until) in stopped.into_iter().zip(why).zip(until) {
+            match (reason, until) {
+                (Some(reason), _) => {
+                    plans.push(row.get::<_, i64>("plan_id"));
+                    slots.push(row.get::<_, i16>("slot"));
+                    nos.push(no);
+                    reasons.push(reason);
+                }
+                (None, Some(until)) => resting.add(row.get("id"), no, until),
+                (None, None) => {}
+            }
+        }
     }
+    resting.put_off(client).await?;
     if nos.is_empty() {
         return Ok(());
     }

@@ -89,8 +89,8 @@ pub async fn hold(db: &Transaction<'_>, tenant_id: i64, plan: PlanRef) -> Result
         asks: row.get("asks"),
         slots: codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?,
         first_tiers: FirstTiers::from_codes(&row.get::<_, Vec<i16>>("first_tiers")),
-        terms: row.get::<_, Option<Json<Terms>>>("terms").map(|Json(terms)| terms).unwrap_or_default(),
         waits: Duration::from_millis(waits.iter().flatten().map(|wait| wait.unsigned_abs()).sum()),
+        terms: row.get::<_, Option<Json<Terms>>>("terms").map(|Json(terms)| terms).unwrap_or_default(),
     }))
 }
 
@@ -148,20 +148,20 @@ pub async fn grow(db: &Transaction<'_>, draft: &Held, added: i32, duplicates: i3
     Ok(())
 }
 
-/// Sends a draft: it is scheduled or runs, and an expand job makes its deliveries in chunks.
+/// Sends a draft at `send_at`: it is scheduled or runs, and an expand job makes its deliveries in chunks.
 ///
 /// # Errors
 /// [`Error`] of the database.
 pub async fn send(
     db: &Transaction<'_>,
     draft: &Held,
-    expires_at: Timestamp,
+    (send_at, expires_at): (Option<Timestamp>, Timestamp),
     traceparent: Option<&str>,
 ) -> Result<(), Error> {
     let statement = db.prepare_cached(include_str!("sql/drafts/send.sql")).await?;
-    db.execute(&statement, &[&draft.id, &expires_at, &traceparent]).await?;
+    db.execute(&statement, &[&draft.id, &expires_at, &traceparent, &send_at]).await?;
     let schedule = db.prepare_cached(expand::SCHEDULE).await?;
     let (lane, total) = (draft.lane.code(), draft.recipients);
-    db.execute(&schedule, &[&draft.id, &draft.tenant_id, &lane, &total, &draft.send_at]).await?;
+    db.execute(&schedule, &[&draft.id, &draft.tenant_id, &lane, &total, &send_at]).await?;
     Ok(())
 }

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use deadpool_postgres::{Client, GenericClient, Transaction};
 
+use tokio_postgres::Row;
+
 use super::Error;
 use super::accept::NewPlan;
+use super::series;
 use crate::domain::pointer::{Pointer, Wake};
 use crate::domain::{FirstTiers, Lane, Slot};
 
@@ -48,6 +51,12 @@ pub(super) async fn write(
     pieces: &[Piece],
     published: bool,
 ) -> Result<Vec<(i64, Wake)>, Error> {
+    let rows = write_jobs(db, pieces, published).await?;
+    rows.iter().filter(|_| published).map(wake).collect()
+}
+
+/// Writes deliveries and jobs for `pieces`; returns the jobs.
+async fn write_jobs(db: &impl GenericClient, pieces: &[Piece], published: bool) -> Result<Vec<Row>, Error> {
     if pieces.is_empty() {
         return Ok(Vec::new());
     }
@@ -67,11 +76,11 @@ pub(super) async fn write(
             &[&plan_ids, &tenants, &slots, &lanes, &accounts, &los, &his, &units, &kinds, &published],
         )
         .await?;
-    rows.iter().filter(|_| published).map(wake).collect()
+    Ok(rows)
 }
 
 /// The plan and wake of a job just written.
-pub(super) fn wake(row: &tokio_postgres::Row) -> Result<(i64, Wake), Error> {
+pub(super) fn wake(row: &Row) -> Result<(i64, Wake), Error> {
     let pointer =
         Pointer { job: row.get(0), account: row.get::<_, Option<i64>>(4).unwrap_or(0), units: row.get(5) };
     let (slot, lane) = (Slot::from_code(row.get(2))?, Lane::from_code(row.get(3))?);
@@ -90,9 +99,18 @@ pub enum Step {
         /// For how many seconds the plan has been due.
         age: f64,
     },
+    /// It was a pattern's turn.
+    Turned {
+        /// An occurrence was made; it is to be expanded.
+        started: bool,
+        /// Occurrences that were left out.
+        skipped: u32,
+        /// For how many seconds the turn has been due.
+        age: f64,
+    },
 }
 
-/// Expands one chunk of one due plan in a transaction of its own (async commit: the expand job is still there
+/// Expands one chunk of one due plan, or takes a pattern's turn, in a transaction of its own (async commit: the expand job is still there
 /// if it is lost). Resumable after a crash at any point; several dispatchers share the work by SKIP LOCKED.
 /// Looks `back` seconds back for a plan.
 ///
@@ -110,10 +128,22 @@ pub async fn step(client: &mut Client, lane: Lane, back: f64) -> Result<Step, Er
     let codes: Vec<i16> = job.get(5);
     let slots: Vec<Slot> = codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?;
     let first = FirstTiers::from_codes(&job.get::<_, Vec<i16>>(6));
+    if job.get::<_, Option<bool>>("recurs") == Some(true) {
+        let (started, skipped) = series::turn(&transaction, job_id, plan_id).await?;
+        transaction.commit().await?;
+        return Ok(Step::Turned { started, skipped, age: job.get(7) });
+    }
     let hi = total.min(cursor + CHUNK - 1);
+    if let Some(pattern) = job.get::<_, Option<i64>>("series_id") {
+        series::copy_people(&transaction, pattern, plan_id, (cursor, hi)).await?;
+    }
     let piece = |slot| Piece { plan_id, tenant_id, slot, lane, account: None, lo: cursor, hi };
     let pieces: Vec<Piece> = first.openings(&slots).map(piece).collect();
-    write(&transaction, &pieces, false).await?;
+    let jobs = write_jobs(&transaction, &pieces, false).await?;
+    if job.get("quiet") {
+        let ids: Vec<i64> = jobs.iter().map(|row| row.get(0)).collect();
+        super::quiet::keep(&transaction, &ids).await?;
+    }
     let last = hi >= total;
     if last {
         let finish = transaction.prepare_cached(include_str!("sql/expand/finish.sql")).await?;

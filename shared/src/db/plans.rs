@@ -10,6 +10,7 @@ use tokio_postgres::types::Json;
 
 use super::Error;
 use crate::domain::ids::PlanRef;
+use crate::domain::recurrence::Come;
 use crate::domain::{Lane, OnUnknown, PlanStatus, Slot, Steps, Terms, Tier};
 
 /// Deliveries of a plan by status. Disjoint; they add up to `total`.
@@ -99,6 +100,10 @@ pub struct View {
     pub metadata: Option<Value>,
     /// Its rules beyond the common.
     pub terms: Terms,
+    /// Of an occurrence: its pattern.
+    pub series: Option<PlanRef>,
+    /// Of a pattern: how far it has come.
+    pub come: Come,
     /// Its people.
     pub recipients: RecipientCounts,
     /// Its deliveries.
@@ -244,9 +249,20 @@ fn read(row: &Row) -> Result<View, Error> {
             .unwrap_or_default(),
         metadata: row.get("metadata"),
         terms: row.get::<_, Option<Json<Terms>>>("terms").map(|Json(terms)| terms).unwrap_or_default(),
+        series: row
+            .get::<_, Option<i64>>("series_id")
+            .zip(row.get("series_created_at"))
+            .map(|(id, at)| PlanRef::new(at, id)),
+        come: come(row),
         recipients: recipient_counts(row, slots.len(), status, &deliveries),
         deliveries,
     })
+}
+
+fn come(row: &Row) -> Come {
+    let counts: Option<Vec<i32>> = row.get("come");
+    let count = |at: usize| counts.as_ref().and_then(|counts| u32::try_from(counts[at]).ok()).unwrap_or(0);
+    Come { started: count(0), skipped: count(1) }
 }
 
 /// `n_open` splits into pending, queued and sending. Jobs are counted beside the plan's counters in one snapshot; a job

@@ -110,6 +110,13 @@ pub const fn max_late(lane: Lane) -> Duration {
     })
 }
 
+/// How long after its start a plan is given up: what it says, else a day (urgent) or three and what its tiers wait together.
+#[must_use]
+pub fn life(after: Option<Wait>, lane: Lane, waits: Duration) -> Duration {
+    let hours = if lane == Lane::Urgent { 24 } else { 72 };
+    after.map_or_else(|| Duration::from_secs(hours * 3600).saturating_add(waits), Wait::duration)
+}
+
 /// A whole number of seconds, written as ISO 8601 (`PT10M`) and read as that or as `10m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wait(u64);

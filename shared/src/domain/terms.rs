@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::approval::{Approval, Person};
-use super::{Wait, words};
+use super::quiet::QuietRule;
+use super::{LocalTime, Recurrence, Wait, words};
 
 /// The rules of one plan; every field is optional. Field names are those of the HTTP contract.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,18 @@ pub struct Terms {
     /// How many answers are enough (rule 13). SQL reads it too (`answers_counted`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enough: Option<Enough>,
+    /// `send_at` as it was written, if that was a local time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<LocalTime>,
+    /// How long after its start the plan is given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_after: Option<Wait>,
+    /// What quiet hours mean to it; SQL asks for the word `ignore`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<QuietRule>,
+    /// When it recurs: the plan is a pattern. SQL asks for its presence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recurrence: Option<Recurrence>,
 }
 
 words! {

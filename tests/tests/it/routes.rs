@@ -100,6 +100,7 @@ fn body(route: &Route) -> Option<Value> {
         ("POST", "/v1/dead-letters/redrive") => Some(json!({"reason": "exhausted"})),
         ("POST", "/v1/plans/{id}/reject") => Some(json!({"comment": "no"})),
         ("PUT", "/v1/settings/approval") => Some(json!({})),
+        ("PUT", "/v1/settings/quiet-hours") => Some(json!({"time_zone": "Asia/Tokyo", "windows": []})),
         ("POST", "/v1/keys") => Some(json!({"name": "canary-mine", "scopes": ["plans:read"]})),
         (
             "POST",
@@ -164,6 +165,8 @@ async fn tenants_never_see_each_other() {
     }
     let account = theirs.http.get(&format!("/v1/accounts/{}", other.account)).await.expect(200).json();
     assert_eq!((&account["order"], &account["enabled"]), (&json!(1), &json!(true)));
+    let quiet = theirs.http.get("/v1/settings/quiet-hours").await.expect(200).json();
+    assert_eq!(quiet["time_zone"], "UTC", "my setting is mine");
     let keys = theirs.http.all("/v1/keys").await;
     assert!(keys.iter().all(|key| key["revoked_at"].is_null()), "{keys:?}");
     system.finish().await;

@@ -4,7 +4,7 @@ use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use herald_shared::db;
-use herald_shared::db::drafts::Held;
+use herald_shared::db::drafts::{Held, never};
 use herald_shared::domain::approval::Approval;
 use jiff::Timestamp;
 
@@ -13,7 +13,7 @@ use super::super::keep::{Keep, Kept};
 use super::super::plans::plan_ref;
 use super::hold;
 use crate::accept::approval::say;
-use crate::accept::default_expiry;
+use crate::accept::expiry;
 use crate::auth::CallerRef;
 use crate::error::{Kind, Problem, Result};
 use crate::extract::{Id, IdempotencyKey, Params};
@@ -48,15 +48,15 @@ pub(super) async fn send(
         let detail = "The draft has no recipients: add them with POST /v1/plans/{id}/recipients.";
         return Err(Problem::new(Kind::PlanState, detail));
     }
-    let expires_at = expiry(&draft)?;
+    let times = times(&draft)?;
     let approval = approval(&transaction, &draft).await?;
     match &approval {
         Some(_) if app.links.base.is_none() => return Err(unpublished()),
         Some(approval) => {
-            let rest = (expires_at, traceparent.as_deref());
+            let rest = (times.1, traceparent.as_deref());
             db::approval::ask(&transaction, &draft, rest, approval, caller.key_id).await?;
         }
-        None => db::drafts::send(&transaction, &draft, expires_at, traceparent.as_deref()).await?,
+        None => db::drafts::send(&transaction, &draft, times, traceparent.as_deref()).await?,
     }
     let found = db::plans::views(&transaction, caller.tenant_id, &[plan.id]).await?;
     let view = found.first().ok_or_else(|| Problem::not_found("plan"))?;
@@ -87,12 +87,20 @@ fn unpublished() -> Problem {
     Problem::new(Kind::PlanState, detail)
 }
 
-/// When to give up, counted from the start where the draft names no time.
-fn expiry(draft: &Held) -> Result<Timestamp> {
+/// When it starts and when to give up, counted from the start where the draft names no time.
+fn times(draft: &Held) -> Result<(Option<Timestamp>, Timestamp)> {
     let now = Timestamp::now();
+    if let Some(recurrence) = &draft.terms.recurrence {
+        let first = recurrence.pattern().ok().and_then(|pattern| pattern.after(now).next());
+        let over = || {
+            Problem::new(Kind::PlanState, "The draft's recurrence has no time from now on: make a new draft.")
+        };
+        // Each occurrence is given up by itself.
+        return first.map(|at| (Some(at), never())).ok_or_else(over);
+    }
     let start = draft.send_at.map_or(now, |at| at.max(now));
-    match draft.expires_at {
-        None => default_expiry(start, draft.lane, draft.waits)
+    let expires_at = match draft.expires_at {
+        None => expiry(start, draft.terms.expires_after, draft.lane, draft.waits)
             .ok_or_else(|| Problem::new(Kind::PlanState, "The draft's send_at is too far in the future.")),
         Some(at) if at > start => Ok(at),
         Some(_) => {
@@ -100,5 +108,6 @@ fn expiry(draft: &Held) -> Result<Timestamp> {
                 "The draft's expires_at has passed, so nothing of it would go out: make a new draft.";
             Err(Problem::new(Kind::PlanState, detail))
         }
-    }
+    };
+    Ok((draft.send_at, expires_at?))
 }

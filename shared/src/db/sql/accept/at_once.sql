@@ -26,7 +26,7 @@ WITH keys AS (
     SELECT id, created_at, tenant_id, status, lane, on_unknown, slots::smallint[], expanded, send_at, expires_at,
            CASE WHEN status = 4 THEN now() END, recipients, duplicates, title, reference, content, tiers, acknowledgement, metadata, traceparent,
            first_tiers::smallint[], deliveries, deliveries, untils::smallint[], waits::bigint[],
-           CASE WHEN untils IS NULL OR status < 3 THEN 0 ELSE recipients END, terms, steps::smallint[]
+           CASE WHEN untils IS NULL OR status < 3 OR terms ? 'recurrence' THEN 0 ELSE recipients END, terms, steps::smallint[]
       FROM fresh
 ), people AS (
     INSERT INTO recipient (plan_id, no, key, name, addresses, skips, variables, locale, time_zone)

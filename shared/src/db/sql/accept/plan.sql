@@ -7,6 +7,6 @@ INSERT INTO plan (id, created_at, tenant_id, status, lane, on_unknown, slots, ex
                   n_recipients, n_duplicates, title, reference, content, tiers, acknowledgement, metadata, traceparent, first_tiers,
                   untils, waits, n_waiting, terms, steps)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN $11 THEN now() END, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-        $22::smallint[], $23::bigint[], CASE WHEN $22::smallint[] IS NULL OR $4::smallint < 3 THEN 0 ELSE $12::integer END, $24, $25)
+        $22::smallint[], $23::bigint[], CASE WHEN $22::smallint[] IS NULL OR $4::smallint < 3 OR $24::jsonb ? 'recurrence' THEN 0 ELSE $12::integer END, $24, $25)
 ON CONFLICT (tenant_id, reference) WHERE reference IS NOT NULL DO NOTHING
 RETURNING id

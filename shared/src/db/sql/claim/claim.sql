@@ -32,17 +32,21 @@ WITH want AS MATERIALIZED (
               p.acknowledgement IS NOT NULL OR p.tiers @? '$[*].until ? (@ == "read" || @ == "acknowledged")'
                 OR coalesce(p.terms ? 'protected', false) AS asks, coalesce(p.terms ? 'protected', false) AS protected,
               p.title, p.content, p.metadata, p.acknowledgement, p.traceparent, coalesce(p.send_at, p.created_at) AS due_since,
-              p.untils IS NOT NULL AS ladder, p.resumed_at, CASE WHEN p.untils IS NOT NULL THEN max_late(p.lane, p.terms) END AS max_late, p.steps
+              p.untils IS NOT NULL AS ladder, greatest(p.resumed_at, j.rested_until) AS rested_until, CASE WHEN p.untils IS NOT NULL THEN max_late(p.lane, p.terms) END AS max_late, p.steps,
+              (SELECT true FROM quiet_window q WHERE q.tenant_id = j.tenant_id AND q.channel = j.slot & 15 LIMIT 1) IS NOT NULL AS hushed,
+              j.lane + 0 = 0 OR coalesce(p.terms ->> 'quiet' = 'ignore', false) AS excepted
 ), stopped AS MATERIALIZED (
     -- Of plans with ladders only: whoever has read or answered gets nothing more, and no step fires too late (rules 2 and 16).
     -- The caller suppresses them (suppress.sql): an update here would cost every claim its triggers.
-    SELECT t.id, d.no, CASE WHEN r.result IN (1, 2) THEN 'already_read' ELSE 'overdue' END AS reason
+    -- Of tenants with quiet hours on this channel: who must not be written to now (rule 14); the caller puts them off (put_off).
+    SELECT t.id, d.no, CASE WHEN t.ladder AND r.result IN (1, 2) THEN 'already_read' WHEN d.late THEN 'overdue' END AS reason, q.until
       FROM taken t
-      CROSS JOIN LATERAL (SELECT d.no, t.slot >> 4 > 1 AND greatest(d.created_at, t.resumed_at) < now() - t.max_late AS late FROM delivery d
-                           WHERE t.ladder AND d.plan_id = t.plan_id AND d.slot = t.slot AND d.no BETWEEN t.lo AND t.hi
+      CROSS JOIN LATERAL (SELECT d.no, t.ladder AND t.slot >> 4 > 1 AND greatest(d.created_at, t.rested_until) < now() - t.max_late AS late FROM delivery d
+                           WHERE (t.ladder OR t.hushed) AND d.plan_id = t.plan_id AND d.slot = t.slot AND d.no BETWEEN t.lo AND t.hi
                              AND d.status = 0 AND d.attempt = t.attempt AND (t.members IS NULL OR d.no = ANY(t.members)) OFFSET 0) AS d
-      CROSS JOIN LATERAL (SELECT r.result FROM recipient r WHERE r.plan_id = t.plan_id AND r.no = d.no OFFSET 0) AS r
-     WHERE t.ladder AND (d.late OR r.result IN (1, 2))
+      CROSS JOIN LATERAL (SELECT r.result, r.time_zone FROM recipient r WHERE r.plan_id = t.plan_id AND r.no = d.no OFFSET 0) AS r
+      CROSS JOIN LATERAL (SELECT CASE WHEN t.hushed THEN quiet_until(t.tenant_id, t.slot & 15, r.time_zone, now(), t.excepted) END AS until OFFSET 0) AS q
+     WHERE t.ladder AND (d.late OR r.result IN (1, 2)) OR q.until IS NOT NULL
 ), work AS MATERIALIZED (
     -- OFFSET 0 fixes the order: job, its range of deliveries, each one's recipient by full key. Left free, a plan made while all
     -- plans had one recipient joined jobs to whole plans of recipients: 30 s a batch at 10,000 of them.
@@ -83,7 +87,8 @@ SELECT t.*, coalesce(max(k.batch), 1) AS batch,
        coalesce(array_agg(k.no ORDER BY k.no) FILTER (WHERE k.barred), '{}') AS barred,
        count(k.no) FILTER (WHERE k.call < k.calls) AS marked,
        (SELECT array_agg(s.no ORDER BY s.no) FROM stopped s WHERE s.id = t.id) AS stopped,
-       (SELECT array_agg(s.reason ORDER BY s.no) FROM stopped s WHERE s.id = t.id) AS stopped_why
+       (SELECT array_agg(s.reason ORDER BY s.no) FROM stopped s WHERE s.id = t.id) AS stopped_why,
+       (SELECT array_agg(s.until ORDER BY s.no) FROM stopped s WHERE s.id = t.id) AS stopped_until
   FROM taken t LEFT JOIN work k ON k.id = t.id
  GROUP BY t.id, t.token, t.plan_id, t.tenant_id, t.slot, t.lane, t.attempt, t.lo, t.hi, t.members, t.account_id, t.account_version,
-          t.created_at, t.on_unknown, t.asks, t.protected, t.title, t.content, t.metadata, t.acknowledgement, t.traceparent, t.due_since, t.ladder, t.resumed_at, t.max_late, t.steps
+          t.created_at, t.on_unknown, t.asks, t.protected, t.title, t.content, t.metadata, t.acknowledgement, t.traceparent, t.due_since, t.ladder, t.rested_until, t.max_late, t.steps, t.hushed, t.excepted

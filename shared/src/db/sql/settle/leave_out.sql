@@ -24,9 +24,10 @@ WITH left_out AS MATERIALIZED (
     SELECT plan_id, slot, lo, number, no, outcome, code, detail FROM left_out
     ON CONFLICT DO NOTHING
 )
-INSERT INTO job (id, kind, plan_id, tenant_id, slot, lane, attempt, units, lo, hi, members, due_at)
-SELECT nextval('job_id'), 1, m.plan_id, m.tenant_id, m.slot, m.lane, m.attempt, m.units, m.lo, m.hi, m.members, now() + m.delay_ms * interval '1 ms'
-  FROM (SELECT plan_id, tenant_id, slot, lane, attempt, delay_ms, count(*)::integer AS units, min(no) AS lo, max(no) AS hi,
+INSERT INTO job (id, kind, plan_id, tenant_id, slot, lane, attempt, units, lo, hi, members, due_at, rested_until)
+SELECT nextval('job_id'), 1, m.plan_id, m.tenant_id, m.slot, m.lane, m.attempt, m.units, m.lo, m.hi, m.members, now() + m.delay_ms * interval '1 ms',
+       (SELECT j.rested_until FROM job j WHERE j.id = m.job_id)
+  FROM (SELECT plan_id, tenant_id, slot, lane, attempt, delay_ms, job_id, count(*)::integer AS units, min(no) AS lo, max(no) AS hi,
                CASE WHEN max(no) - min(no) + 1 <> count(*) THEN array_agg(no ORDER BY no) END AS members
           FROM moved WHERE status = 0
          GROUP BY plan_id, tenant_id, slot, lane, attempt, job_id, delay_ms) AS m

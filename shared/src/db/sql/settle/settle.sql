@@ -28,9 +28,10 @@ WITH call AS MATERIALIZED (
        AND d.status = 0 AND d.attempt = k.number AND k.status >= 0
     RETURNING d.plan_id, d.slot, d.no, d.status, d.attempt, k.job_id, k.delay_ms, k.tenant_id, k.lane
 ), retried AS (
-    INSERT INTO job (id, kind, plan_id, tenant_id, slot, lane, attempt, units, lo, hi, members, due_at)
-    SELECT nextval('job_id'), 1, m.plan_id, m.tenant_id, m.slot, m.lane, m.attempt, m.units, m.lo, m.hi, m.members, now() + m.delay_ms * interval '1 ms'
-      FROM (SELECT plan_id, tenant_id, slot, lane, attempt, delay_ms, count(*)::integer AS units, min(no) AS lo, max(no) AS hi,
+    INSERT INTO job (id, kind, plan_id, tenant_id, slot, lane, attempt, units, lo, hi, members, due_at, rested_until)
+    SELECT nextval('job_id'), 1, m.plan_id, m.tenant_id, m.slot, m.lane, m.attempt, m.units, m.lo, m.hi, m.members, now() + m.delay_ms * interval '1 ms',
+           (SELECT j.rested_until FROM job j WHERE j.id = m.job_id)
+      FROM (SELECT plan_id, tenant_id, slot, lane, attempt, delay_ms, job_id, count(*)::integer AS units, min(no) AS lo, max(no) AS hi,
                    CASE WHEN max(no) - min(no) + 1 <> count(*) THEN array_agg(no ORDER BY no) END AS members
               FROM moved WHERE status = 0
              GROUP BY plan_id, tenant_id, slot, lane, attempt, job_id, delay_ms) AS m
