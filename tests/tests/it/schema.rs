@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use herald_shared::db::replan::Replan;
 use herald_shared::db::{Hot, PoolSize};
+use herald_shared::domain::approval::Opinion;
 use herald_shared::domain::ladder::{Place, Reports, Step, max_late, verdict};
 use herald_shared::domain::outcome::Outcome;
 use herald_shared::domain::{
@@ -198,6 +199,7 @@ async fn the_codes_in_the_comments_are_those_of_the_code() {
         ),
         ("recipient", "result", codes(LadderResult::ALL.iter().map(|v| (v.code(), v.as_str())).collect())),
         ("plan", "untils", codes(Proof::ALL.iter().map(|v| (v.code(), v.as_str())).collect())),
+        ("approval", "opinion", codes(Opinion::ALL.iter().map(|v| (v.code(), v.as_str())).collect())),
         ("attempt", "outcome", codes(Outcome::ALL.iter().map(|v| (v.code(), v.as_str())).collect())),
     ];
     for (table, column, codes) in enums {
