@@ -38,19 +38,21 @@ pub async fn put_rules(
     Ok(())
 }
 
-/// Lets a draft wait for approval; its first round begins.
+/// Lets a draft wait for approval, to start at `send_at` (`None`: at once) and be given up at `expires_at`; its first round begins.
 ///
 /// # Errors
 /// [`Error`] of the database.
 pub async fn ask(
     db: &Transaction<'_>,
     draft: &Held,
-    (expires_at, traceparent): (Timestamp, Option<&str>),
+    (send_at, expires_at): (Option<Timestamp>, Timestamp),
+    traceparent: Option<&str>,
     approval: &Approval,
     key_id: i64,
 ) -> Result<(), Error> {
     let statement = db.prepare_cached(include_str!("sql/approval/ask.sql")).await?;
-    db.execute(&statement, &[&draft.id, &expires_at, &traceparent, &Json(approval), &key_id]).await?;
+    db.execute(&statement, &[&draft.id, &expires_at, &traceparent, &Json(approval), &key_id, &send_at])
+        .await?;
     Ok(())
 }
 

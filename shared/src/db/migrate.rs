@@ -28,6 +28,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0043_approval", include_str!("../../migrations/0043_approval.sql")),
     ("0044_erase", include_str!("../../migrations/0044_erase.sql")),
     ("0045_codes", include_str!("../../migrations/0045_codes.sql")),
+    ("0045_start_plan", include_str!("../../migrations/0045_start_plan.sql")),
 ];
 
 /// The advisory lock that keeps two migrators apart: "herald" in ASCII.

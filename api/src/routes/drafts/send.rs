@@ -53,8 +53,8 @@ pub(super) async fn send(
     match &approval {
         Some(_) if app.links.base.is_none() => return Err(unpublished()),
         Some(approval) => {
-            let rest = (times.1, traceparent.as_deref());
-            db::approval::ask(&transaction, &draft, rest, approval, caller.key_id).await?;
+            let trace = traceparent.as_deref();
+            db::approval::ask(&transaction, &draft, times, trace, approval, caller.key_id).await?;
         }
         None => db::drafts::send(&transaction, &draft, times, traceparent.as_deref()).await?,
     }
