@@ -192,6 +192,7 @@ pub async fn rekey(common: &Common) -> anyhow::Result<Value> {
     let transaction = client.transaction().await?;
     let settings = settings::rewrap(&transaction, &common.master_key).await?;
     let accounts = db::accounts::rewrap(&transaction, &common.master_key).await?;
+    let subscriptions = db::subscriptions::rewrap(&transaction, &common.master_key).await?;
     transaction.commit().await?;
-    Ok(json!({ "settings": settings, "accounts": accounts }))
+    Ok(json!({ "settings": settings, "accounts": accounts, "subscriptions": subscriptions }))
 }

@@ -15,6 +15,7 @@ mod plans;
 mod recipients;
 mod resolve;
 mod settings;
+mod subscriptions;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -105,6 +106,7 @@ pub fn table() -> Vec<Route> {
     table.extend(inbox::routes());
     table.extend(keys::routes());
     table.extend(settings::routes());
+    table.extend(subscriptions::routes());
     table.extend(pages::routes());
     table
 }

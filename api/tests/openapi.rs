@@ -8,7 +8,9 @@ use herald_api::error::Kind;
 use herald_api::routes::{OPS, table};
 use herald_channels::registry;
 use herald_shared::domain::outcome::Outcome;
-use herald_shared::domain::{Channel, DeliveryStatus, LadderResult, Lane, OnUnknown, PlanStatus, Reason};
+use herald_shared::domain::{
+    Channel, DeliveryStatus, EventKind, LadderResult, Lane, OnUnknown, PlanStatus, Reason,
+};
 use serde_json::Value;
 
 fn document() -> Value {
@@ -55,6 +57,8 @@ fn closed_lists_are_the_code_s() {
     same("/Result/enum", LadderResult::ALL.iter().map(|word| word.as_str()).collect());
     same("/Reason/enum", Reason::ALL.iter().map(|word| word.as_str()).collect());
     same("/Scope/enum", Scope::ALL.iter().map(|word| word.as_str()).collect());
+    let events = EventKind::ALL.iter().filter(|kind| kind.is_for_asking());
+    same("/EventKind/enum", events.map(|kind| kind.as_str()).collect());
     same("/Plan/properties/priority/enum", Lane::ALL.iter().map(|word| word.as_str()).collect());
     same("/Plan/properties/on_unknown/enum", OnUnknown::ALL.iter().map(|word| word.as_str()).collect());
     same("/Attempt/properties/outcome/enum", Outcome::ALL.iter().map(|word| word.as_str()).collect());

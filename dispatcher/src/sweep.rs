@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use herald_shared::db::{self, ANSWER, Client, Error, admit, erase, escalate, sweep};
+use herald_shared::db::{self, ANSWER, Client, Error, admit, erase, escalate, subscriptions, sweep};
 use herald_shared::domain::Lane;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +19,11 @@ const EXPIRE_ROUNDS: u32 = 20;
 
 /// Looks for plans to erase in one sweep; each finds 50 at most and does 5000 people of each.
 const ERASE_ROUNDS: u32 = 4;
+/// Days an event is kept, to be told again.
+const EVENT_DAYS: i32 = 7;
+/// Events forgotten in one statement, and statements in one sweep.
+const FORGET: i64 = 5000;
+const FORGET_ROUNDS: u32 = 40;
 
 /// Sweeps until `stop`: expiry twice a second, tidying once a minute.
 pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) -> anyhow::Result<()> {
@@ -82,6 +87,7 @@ async fn once(shared: &Shared, lows: &mut HashMap<Lane, Low>, tidy: bool) -> Res
     erase(shared).await?;
     if tidy {
         db::ask(pool, ANSWER, async |client| sweep::tidy(client).await).await?;
+        forget_events(shared).await?;
     }
     for &lane in Lane::ALL {
         let low = lows.entry(lane).or_insert_with(|| Low::new(NEAR, NEAR));
@@ -95,5 +101,22 @@ async fn once(shared: &Shared, lows: &mut HashMap<Lane, Low>, tidy: bool) -> Res
         .metrics
         .pool_wait
         .set(shared.others.status().waiting as f64 + shared.urgent.status().waiting as f64);
+    Ok(())
+}
+
+/// Forgets events that are too old to be told again.
+async fn forget_events(shared: &Shared) -> Result<(), Error> {
+    for _ in 0..FORGET_ROUNDS {
+        let (forgotten, untold) = db::ask(&shared.others, ANSWER, async |client| {
+            subscriptions::sweep(client, EVENT_DAYS, FORGET).await
+        })
+        .await?;
+        if untold > 0 {
+            tracing::warn!(events = untold, "events were forgotten before their subscriptions took them");
+        }
+        if forgotten < FORGET {
+            break;
+        }
+    }
     Ok(())
 }

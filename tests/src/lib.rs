@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod options;
 pub mod process;
 pub mod program;
+pub mod python;
 pub mod servers;
 pub mod small;
 pub mod system;

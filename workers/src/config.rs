@@ -1,6 +1,7 @@
 //! Settings of a worker.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::Parser;
 use herald_shared::config::{Common, Env, Problems, Timings, listen_addr};
@@ -33,6 +34,8 @@ pub struct Config {
     pub lanes: Vec<Lane>,
     /// `HERALD_PREFETCH`: queue messages in hand per channel and lane; default 16, each up to 100 deliveries or one job.
     pub prefetch: u16,
+    /// `HERALD_SUBSCRIPTION_PATIENCE_MS` (three days): a subscription that has failed for so long is paused.
+    pub patience: Duration,
 }
 
 impl Config {
@@ -55,6 +58,7 @@ impl Config {
             channels: channels(&mut env),
             lanes: some_or(env.list("HERALD_LANES"), Lane::ALL.to_vec()),
             prefetch: env.parse_or("HERALD_PREFETCH", 16),
+            patience: env.millis_or("HERALD_SUBSCRIPTION_PATIENCE_MS", Duration::from_secs(3 * 24 * 3600)),
         };
         if config.prefetch == 0 {
             env.problem("HERALD_PREFETCH must be at least 1: 0 means without bound in RabbitMQ".to_owned());

@@ -23,12 +23,13 @@ mod permits;
 mod recipients;
 mod runner;
 mod shares;
+mod subscriptions;
 mod watch;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use herald_channels::{Deps, FleetTokens, NetPolicy};
+use herald_channels::{Deps, FleetTokens, Hooks, NetPolicy};
 use herald_shared::amqp::{self, Topology};
 use herald_shared::db::{self, Hot, Pool, PoolSize};
 use herald_shared::domain::Lane;
@@ -58,7 +59,7 @@ pub(crate) struct Shared {
     /// Where recipients' links come from.
     pub(crate) links: LinkSource,
     pub(crate) lease: Arc<Lease>,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Arc<Metrics>,
     /// Connections to ask for an account's pace.
     pub(crate) pace: Pools,
     /// How accounts are, as the fleet knows it.
@@ -106,13 +107,14 @@ impl Worker {
             tracing::info!(%address, "herald-worker serves /healthz, /readyz and /metrics");
         }
         let stop = process.stop();
-        let metrics = Metrics::register(&self.ops.registry);
+        let metrics = Arc::new(Metrics::register(&self.ops.registry));
         let lease = Arc::new(Lease::new(self.config.timings.lease));
         let (url, topology) =
             (self.config.common.amqp_url.clone(), Topology::new(&self.config.common.queue_prefix));
         let net = Arc::new(NetPolicy::new(self.config.common.allow_nets.clone()));
         let ring = self.config.common.master_key.clone();
         let tokens = Arc::new(FleetTokens::new(self.pool.clone(), ring));
+        let hooks = Hooks::new(net.clone(), subscriptions::CALLS).map_err(|problem| problem.detail);
         let accounts = Accounts::new(Deps { pool: self.pool.clone(), net, tokens });
         let (lanes, prefetch) = (self.config.lanes.clone(), self.config.prefetch);
         let url_of_database = &self.config.common.database_url;
@@ -122,6 +124,15 @@ impl Worker {
         };
         // Beats have a connection of their own: they must not queue behind an account's statements.
         let (beats, looks, reports) = (unsynced(1), unsynced(1), unsynced(1));
+        match hooks {
+            Ok(hooks) => {
+                let parts = (unsynced(2), self.config.common.master_key.clone(), hooks);
+                let waits = (self.config.timings.backoff.base, self.config.patience);
+                let office = subscriptions::Office::new(parts, metrics.clone(), waits, stop.clone());
+                process.spawn("subscriptions", subscriptions::run(office));
+            }
+            Err(detail) => tracing::error!(detail, "subscriptions are not told of anything by this worker"),
+        }
         let pace = Pools { unsynced: unsynced(3), synced: self.pool.clone() };
         let shared = Arc::new(Shared {
             accounts,

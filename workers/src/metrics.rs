@@ -2,7 +2,7 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, exponential_buckets,
+    Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, exponential_buckets,
 };
 
 /// Every metric this process has.
@@ -29,12 +29,17 @@ pub(crate) struct Metrics {
     pub(crate) accounts_down: IntCounterVec,
     /// Pauses asked for.
     pub(crate) throttled: IntCounterVec,
+    /// Calls that told subscriptions of events.
+    pub(crate) subscription_calls: IntCounterVec,
+    /// How long the oldest event waits.
+    pub(crate) oldest_event: Gauge,
 }
 
 impl Metrics {
     /// Registers everything, once per process.
     pub(crate) fn register(registry: &Registry) -> Self {
         let (throttled, held_back) = limits(registry);
+        let (subscription_calls, oldest_event) = subscriptions(registry);
         Metrics {
             deliveries: counters(
                 registry,
@@ -90,6 +95,8 @@ impl Metrics {
                 &["channel", "provider"],
             ),
             throttled,
+            subscription_calls,
+            oldest_event,
         }
     }
 }
@@ -103,6 +110,16 @@ fn limits(registry: &Registry) -> (IntCounterVec, IntCounterVec) {
     (
         counters(registry, "herald_throttled_total", throttled, labels),
         counters(registry, "herald_recipients_held_back_total", held_back, labels),
+    )
+}
+
+/// How subscriptions are told of events.
+fn subscriptions(registry: &Registry) -> (IntCounterVec, Gauge) {
+    let calls = "Calls that told subscriptions of events, by outcome.";
+    let oldest = Gauge::new("herald_oldest_event_seconds", "How long the oldest event waits to be told.");
+    (
+        counters(registry, "herald_subscription_calls_total", calls, &["outcome"]),
+        registered(registry, oldest.expect("fixed names are valid")),
     )
 }
 

@@ -26,11 +26,15 @@ pub enum Scope {
     SettingsRead,
     /// Set it.
     SettingsWrite,
+    /// See subscriptions, without their secrets.
+    SubscriptionsRead,
+    /// Make, change, test and delete subscriptions.
+    SubscriptionsWrite,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Scope; 10] = [
+    pub const ALL: [Scope; 12] = [
         Scope::PlansRead,
         Scope::PlansWrite,
         Scope::PlansApprove,
@@ -41,6 +45,8 @@ impl Scope {
         Scope::KeysWrite,
         Scope::SettingsRead,
         Scope::SettingsWrite,
+        Scope::SubscriptionsRead,
+        Scope::SubscriptionsWrite,
     ];
 
     /// The word used in the API and the database.
@@ -57,6 +63,8 @@ impl Scope {
             Scope::KeysWrite => "keys:write",
             Scope::SettingsRead => "settings:read",
             Scope::SettingsWrite => "settings:write",
+            Scope::SubscriptionsRead => "subscriptions:read",
+            Scope::SubscriptionsWrite => "subscriptions:write",
         }
     }
 }

@@ -29,6 +29,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0044_erase", include_str!("../../migrations/0044_erase.sql")),
     ("0045_codes", include_str!("../../migrations/0045_codes.sql")),
     ("0045_start_plan", include_str!("../../migrations/0045_start_plan.sql")),
+    ("0049_subscription", include_str!("../../migrations/0049_subscription.sql")),
 ];
 
 /// The advisory lock that keeps two migrators apart: "herald" in ASCII.

@@ -41,6 +41,7 @@ pub mod series;
 pub mod settings;
 pub mod settle;
 pub mod shares;
+pub mod subscriptions;
 pub mod sweep;
 pub mod tenants;
 pub mod tokens;

@@ -5,6 +5,7 @@ pub mod approval;
 pub mod backoff;
 pub mod channel;
 pub mod content;
+pub mod events;
 pub mod fair;
 pub mod first;
 pub mod health;
@@ -32,6 +33,7 @@ pub mod turns;
 
 pub use channel::{Channel, Lane, OnUnknown, Slot};
 pub use content::{Content, Mode, Only, Tier};
+pub use events::EventKind;
 pub use first::FirstTiers;
 pub use ladder::{Ladder, LadderResult, Proof, Wait};
 pub use local_time::{LocalTime, OnClock};

@@ -41,6 +41,7 @@ mod sensitive;
 mod settings;
 mod status_out;
 mod status_out_exports;
+mod subscriptions;
 mod support;
 mod targets;
 mod tokens;

@@ -39,6 +39,7 @@ struct Belongings {
     delivery: String,
     account: String,
     key: String,
+    subscription: String,
     all: Vec<String>,
 }
 
@@ -54,17 +55,20 @@ async fn furnish(tenant: &Tenant, mark: &str) -> Belongings {
     let people = http.all(&format!("{}/recipients", plan.path())).await;
     let key =
         http.post("/v1/keys", &json!({"name": mark, "scopes": ["plans:read"]})).await.expect(201).json();
+    let hook = json!({"url": "https://hooks.example.org/canary", "enabled": false});
+    let hook = http.post("/v1/subscriptions", &hook).await.expect(201).json();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let (delivery, key) = (text(&deliveries[0]["id"]), text(&key["id"]));
+    let (delivery, key, subscription) = (text(&deliveries[0]["id"]), text(&key["id"]), text(&hook["id"]));
     let all = vec![
         plan.id.clone(),
         account.clone(),
         delivery.clone(),
         key.clone(),
+        subscription.clone(),
         text(&people[0]["id"]),
         mark.to_owned(),
     ];
-    Belongings { plan: plan.id, delivery, account, key, all }
+    Belongings { plan: plan.id, delivery, account, key, subscription, all }
 }
 
 fn plan_body(mark: &str) -> Value {
@@ -78,6 +82,7 @@ fn filled(path: &str, other: &Belongings) -> String {
         Some("deliveries") => &other.delivery,
         Some("accounts") => &other.account,
         Some("keys") => &other.key,
+        Some("subscriptions") => &other.subscription,
         Some("inbox") => {
             return path.replace("{owner}", "canary-owner").replace("{id}", &other.delivery);
         }
@@ -101,6 +106,11 @@ fn body(route: &Route) -> Option<Value> {
         ("POST", "/v1/plans/{id}/reject") => Some(json!({"comment": "no"})),
         ("PUT", "/v1/settings/approval") => Some(json!({})),
         ("PUT", "/v1/settings/quiet-hours") => Some(json!({"time_zone": "Asia/Tokyo", "windows": []})),
+        ("POST", "/v1/subscriptions") => {
+            Some(json!({"url": "https://hooks.example.org/canary", "enabled": false}))
+        }
+        ("PATCH", "/v1/subscriptions/{id}") => Some(json!({"enabled": false})),
+        ("POST", "/v1/subscriptions/{id}/replay") => Some(json!({"from": "2026-11-21T00:00:00Z"})),
         ("POST", "/v1/keys") => Some(json!({"name": "canary-mine", "scopes": ["plans:read"]})),
         (
             "POST",
@@ -113,6 +123,7 @@ fn body(route: &Route) -> Option<Value> {
             | "/v1/plans/{id}/send"
             | "/v1/plans/{id}/approve"
             | "/v1/plans/{id}/recipients"
+            | "/v1/subscriptions/{id}/test"
             | "/v1/inbox/{owner}/{id}/read",
         )
         | ("GET" | "DELETE", _) => None,

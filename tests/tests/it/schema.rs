@@ -6,10 +6,11 @@ use std::time::Duration;
 use herald_shared::db::replan::Replan;
 use herald_shared::db::{Hot, PoolSize};
 use herald_shared::domain::approval::Opinion;
+use herald_shared::domain::events;
 use herald_shared::domain::ladder::{Place, Reports, Step, max_late, verdict};
 use herald_shared::domain::outcome::Outcome;
 use herald_shared::domain::{
-    Channel, DeliveryStatus, FirstTiers, LadderResult, Lane, OnUnknown, PlanStatus, Proof, Slot,
+    Channel, DeliveryStatus, EventKind, FirstTiers, LadderResult, Lane, OnUnknown, PlanStatus, Proof, Slot,
 };
 use herald_tests::{Database, Servers};
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -86,6 +87,21 @@ async fn the_database_moves_plans_along_the_declared_graph_only() {
             let taken =
                 is_taken(&mut client, &before, &format!("UPDATE plan SET status = {}", to.code())).await;
             assert_eq!(taken, from.may_become(*to), "{from} -> {to}");
+        }
+    }
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_tells_of_plans_what_is_declared() {
+    let (database, client) = migrated().await;
+    let statement = client.prepare("SELECT plan_event($1, $2)").await.unwrap();
+    for from in PlanStatus::ALL {
+        for to in PlanStatus::ALL.iter().filter(|to| from.may_become(**to)) {
+            let codes = [from, to].map(|status| i32::from(status.code()));
+            let row = client.query_one(&statement, &[&codes[0], &codes[1]]).await.unwrap();
+            let expected = events::of_plan(*from, *to).map(EventKind::code);
+            assert_eq!(row.get::<_, Option<i16>>(0), expected, "{from} -> {to}");
         }
     }
     database.remove().await;

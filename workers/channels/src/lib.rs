@@ -8,6 +8,7 @@
 
 mod call;
 mod fields;
+mod hook;
 mod http;
 mod inbox;
 mod net;
@@ -21,6 +22,7 @@ mod wecom;
 mod wording;
 
 pub use call::{Call, Gate, Message, Target};
+pub use hook::{Hooks, NotTaken};
 pub use net::{NetPolicy, Refused, Resolve, ResolveError, SystemResolver};
 pub use registry::{provider, registry};
 pub use spec::{Account, Deps, Driver, FieldProblem, Proves, Provider, Spec};

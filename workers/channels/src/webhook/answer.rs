@@ -19,7 +19,7 @@ pub(super) fn failure(class: Class, code: &str, detail: &str, reason: Reason) ->
 }
 
 /// `None` is success (2xx only). `body` gives the words of a refusal.
-pub(super) fn of_status(status: u16, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Option<Failure> {
+pub(crate) fn of_status(status: u16, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Option<Failure> {
     let retry_after =
         headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(|v| wait(v, now));
     let class = match status {
@@ -38,7 +38,7 @@ pub(super) fn of_status(status: u16, headers: &HeaderMap, body: &[u8], now: Time
 }
 
 /// What a call without a status means: before the request was written nothing happened, after it nobody knows.
-pub(super) fn of_error(error: &reqwest::Error) -> Failure {
+pub(crate) fn of_error(error: &reqwest::Error) -> Failure {
     if let Some(refused) = refusal(error) {
         return failure(
             Class::PermanentRecipient,

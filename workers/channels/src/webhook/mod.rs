@@ -22,7 +22,9 @@ use reqwest::{Client, Response};
 use url::Url;
 use uuid::Uuid;
 
+pub(crate) use self::answer::{of_error, of_status};
 use self::settings::Settings;
+pub(crate) use self::sign::{Key, signatures};
 use crate::http::{self, Resolver};
 use crate::{Account, Call, Deps, Driver, FieldProblem, Gate, NetPolicy, Proves, Provider, Spec, Target};
 

@@ -6,14 +6,14 @@ use ring::hmac;
 
 /// A symmetric signing key.
 #[derive(Clone)]
-pub(super) struct Key(hmac::Key);
+pub(crate) struct Key(hmac::Key);
 
 impl Key {
     /// Reads `whsec_` and base64 of 24 to 64 bytes.
     ///
     /// # Errors
     /// What it should look like; never the key.
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         text.strip_prefix("whsec_")
             .and_then(|encoded| STANDARD.decode(encoded).ok())
             .filter(|bytes| (24..=64).contains(&bytes.len()))
@@ -23,7 +23,7 @@ impl Key {
 }
 
 /// The value of `webhook-signature`: one entry per key. `timestamp` is in Unix seconds.
-pub(super) fn signatures(keys: &[Key], id: &str, timestamp: u64, body: &[u8]) -> String {
+pub(crate) fn signatures(keys: &[Key], id: &str, timestamp: u64, body: &[u8]) -> String {
     let head = format!("{id}.{timestamp}.");
     let sign = |key: &Key| {
         let mut context = hmac::Context::with_key(&key.0);
