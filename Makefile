@@ -1,6 +1,6 @@
 # Herald's commands. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run mail test faults load build-tests build lint lint-tools packages clean-data
+.PHONY: help run mail test screenshots faults load build-tests build lint lint-tools packages packages-test clean-data
 ARGS ?=
 SECONDS ?= 600
 SEED ?= 1
@@ -10,7 +10,7 @@ LOAD ?= --directory target/load
 PYTHON := /usr/bin/python3 -B
 
 help: ## Lists the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Starts everything on this machine: private servers, demo data, a mailbox; Ctrl-C stops it
 	@deploy/run
@@ -19,9 +19,12 @@ mail: ## Shows the newest mail of the running demo's mailbox
 	@$(PYTHON) deploy/supervise mail
 
 # With ARGS only those Rust tests run, for instance: make test ARGS="retry -- --nocapture"
-test: build-tests ## Runs all tests with fresh private servers (ARGS="..." goes to cargo test)
+test: packages-test build-tests ## Runs all tests with fresh private servers (ARGS="..." goes to cargo test)
 	deploy/run with-servers cargo test --workspace $(ARGS)
 	$(if $(ARGS),,$(PYTHON) -m unittest discover -s deploy/tests)
+
+screenshots: packages-test build-tests ## Takes the pictures of the recipient's page in docs/images anew
+	SCREENSHOTS=docs/images deploy/run with-servers cargo test -p herald-tests --test it browser
 
 # A short run is part of `make test`. OLD_BIN_DIR: the programs of another build, run side by side with this one.
 faults: packages build-tests ## Breaks everything under load for SECONDS=600 by SEED=1 and checks that nothing is lost
@@ -50,6 +53,9 @@ lint-tools:
 
 packages: ## Installs the Debian packages that are missing (as root); starts no server
 	@deploy/run packages
+
+packages-test: ## The same, and what only tests need: a browser, Python environments
+	@deploy/run packages-test
 
 clean-data: ## Removes the data of make run and make test (.herald)
 	@$(PYTHON) deploy/supervise clean-data

@@ -41,8 +41,18 @@ is_set() {
     [ -n "${!1:-}" ] || grep -qsE "^(export )?$1=." "$here/../.env"
 }
 
+# Beyond what Herald itself needs: the browser that tests the recipient's page, letters for it, and Python environments.
+missing_test_packages() {
+    command -v chromium >/dev/null || echo chromium
+    command -v chromedriver >/dev/null || echo chromium-driver
+    compgen -G '/usr/share/fonts/truetype/wqy/*' >/dev/null || echo fonts-wqy-microhei
+    python3 -c 'import ensurepip, venv' 2>/dev/null || /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+    command -v curl >/dev/null || echo curl
+}
+
 # The Debian packages whose programs are missing for the command ($1), one a line.
 missing_packages() {
+    [ "$1" != packages-test ] || missing_test_packages
     { [ "$1" = run ] && is_set DATABASE_URL; } || has_postgres || echo postgresql
     { [ "$1" = run ] && is_set AMQP_URL; } || has_rabbitmq || echo rabbitmq-server
     [ -x /usr/bin/python3 ] || echo python3
@@ -59,11 +69,11 @@ need_packages() {
     local command="apt-get install --no-install-recommends ${missing[*]}"
     command -v apt-get >/dev/null || give_up "Programs are missing (Debian's names: ${missing[*]})." \
         "This machine has no apt-get: install them with its own package manager (PostgreSQL 15 or newer," \
-        "RabbitMQ 3.10 or newer, aiosmtpd for /usr/bin/python3)." \
+        "RabbitMQ 3.10 or newer, aiosmtpd for /usr/bin/python3; for tests Chromium with its driver, python3-venv)." \
         "Then try again."
     [ "$(id -u)" = 0 ] || give_up "Packages are missing: ${missing[*]}." \
         "Let root install them without starting any server:" \
-        "  sudo make -C $(cd -- "$here/.." && pwd) packages" \
+        "  sudo make -C $(cd -- "$here/.." && pwd) $([ "$1" = packages-test ] && echo packages-test || echo packages)" \
         "or install them yourself:" \
         "  sudo $command" \
         "Then try again as $(id -un)."

@@ -92,15 +92,15 @@ CREATE FUNCTION plan_event(before integer, after integer) RETURNS smallint LANGU
 $$;
 COMMENT ON FUNCTION plan_event IS 'Same table as domain::events::of_plan.';
 
--- Writes events (parallel arrays, in this order) that a subscription of their tenant wants, and the calls about them. Subscriptions that
--- their owner disabled get no call; the event is kept, to be told when they ask for it.
+-- Writes events (parallel arrays, in this order) that a subscription of their tenant wants, and the calls about them. Of messages that
+-- Herald itself sends (terms.internal) nobody is told. Subscriptions that their owner disabled get no call; the event is kept, to be told when they ask for it.
 CREATE FUNCTION note_events(event_kinds smallint[], plans bigint[], slots smallint[], nos integer[], datas jsonb[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     WITH noted AS (
         INSERT INTO event (tenant_id, kind, plan_id, slot, no, data)
         SELECT p.tenant_id, e.kind, e.plan_id, e.slot, e.no, e.data
           FROM unnest(event_kinds, plans, slots, nos, datas) WITH ORDINALITY AS e(kind, plan_id, slot, no, data, ord)
-         CROSS JOIN LATERAL (SELECT x.tenant_id FROM plan x WHERE x.id = e.plan_id OFFSET 0) AS p
+         CROSS JOIN LATERAL (SELECT x.tenant_id FROM plan x WHERE x.id = e.plan_id AND x.terms ->> 'internal' IS NULL OFFSET 0) AS p
          WHERE EXISTS (SELECT FROM subscription s WHERE s.tenant_id = p.tenant_id AND e.kind = ANY(s.kinds))
          ORDER BY e.ord
         RETURNING id, tenant_id, kind

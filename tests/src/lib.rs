@@ -10,6 +10,7 @@
 //! Nothing here sleeps for luck: [`wait_for`] asks for a condition until a limit.
 
 pub mod broker;
+pub mod browser;
 pub mod client;
 pub mod clock;
 pub mod database;

@@ -10,21 +10,32 @@ use ring::digest::{SHA256, digest};
 
 use super::language::{Notice, Words};
 
-const STYLE: &str = "body{margin:0 auto;max-width:40rem;padding:1rem;font:1rem/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff}\
-h1{font-size:1.4rem;line-height:1.3}h2{font-size:1.1rem;margin-top:2rem}h1,.text,dd,li{overflow-wrap:anywhere}.text,dd{white-space:pre-wrap}\
-label{display:block;padding:.7rem;margin:.4rem 0;border:1px solid #888;border-radius:.5rem}\
-input:not([type]){box-sizing:border-box;width:100%;font:inherit;padding:.7rem}textarea{box-sizing:border-box;width:100%;min-height:4.5rem;font:inherit;padding:.5rem}\
-button,.link{display:block;box-sizing:border-box;width:100%;padding:.8rem;margin-top:1rem;font:inherit;font-weight:600;text-align:center;text-decoration:none;color:#fff;background:#0b57d0;border:0;border-radius:.5rem}\
-.no{background:#b3261e}table{border-collapse:collapse;margin:1rem 0}td,th{padding:.3rem .8rem .3rem 0;text-align:left;border-bottom:1px solid #888}dt{margin-top:.5rem;font-size:.85rem;opacity:.75}\
-.note{padding:.7rem;border-left:.3rem solid #b3261e;background:#fceeee}dd{margin:0}li{margin:.4rem 0}.seen{position:absolute}\
-@media(prefers-color-scheme:dark){body{color:#eee;background:#111}a{color:#8ab4f8}.link{color:#fff}textarea{color:#eee;background:#222}.note{background:#421}}";
+/// Light and dark by the reader's setting; what a finger has to find is at least 48 points high. `signature` stands at the right, below the text.
+const STYLE: &str = ":root{color-scheme:light dark;--ink:#1c1f23;--soft:#5c6570;--paper:#fff;--ground:#f2f4f7;--line:#d4d9e0;--accent:#0b57d0;--on:#fff;--bad:#b3261e;--wash:#eaf1fd;--alert:#fdeeed}\
+@media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--soft:#a0a8b3;--paper:#1b1e22;--ground:#101214;--line:#3a4048;--accent:#8ab4f8;--on:#0c1b33;--bad:#f2b8b5;--wash:#22304a;--alert:#3b2120}}\
+*{box-sizing:border-box}html{-webkit-text-size-adjust:100%}\
+body{margin:0;background:var(--ground);color:var(--ink);font:1.0625rem/1.65 system-ui,-apple-system,'PingFang SC','Microsoft YaHei','Noto Sans CJK SC',sans-serif}\
+main{max-width:40rem;min-height:100vh;margin:0 auto;padding:1.5rem 1.25rem 3rem;background:var(--paper)}\
+@media(min-width:44rem){main{min-height:0;margin:2rem auto;padding:2rem 2.25rem 2.5rem;border:1px solid var(--line);border-radius:1rem}}\
+h1{margin:0 0 1rem;font-size:1.5rem;line-height:1.35}h2{margin:2rem 0 .75rem;font-size:1.0625rem;line-height:1.4}\
+h1,.text,.signature,dt,dd,li,label{overflow-wrap:anywhere}.text,.signature,dd{white-space:pre-wrap}\
+.signature{margin-top:1.5rem;text-align:right;color:var(--soft)}a{color:var(--accent)}\
+label{display:flex;gap:.75rem;align-items:center;min-height:3rem;margin:.5rem 0;padding:.625rem .875rem;border:1px solid var(--line);border-radius:.75rem;cursor:pointer}\
+label[for]{display:block;min-height:0;margin:1rem 0 .25rem;padding:0;border:0}label:has(:checked){border-color:var(--accent);background:var(--wash)}input[type=radio]{flex:none;width:1.25rem;height:1.25rem;margin:0;accent-color:var(--accent)}\
+textarea,input:not([type]){display:block;width:100%;min-height:3rem;margin:.5rem 0;padding:.75rem .875rem;font:inherit;color:inherit;background:var(--paper);border:1px solid var(--line);border-radius:.75rem}textarea{min-height:6rem}\
+button,.link{display:block;width:100%;min-height:3rem;margin-top:1.25rem;padding:.75rem 1rem;font:inherit;font-weight:600;line-height:1.4;text-align:center;text-decoration:none;color:var(--on);background:var(--accent);border:1px solid var(--accent);border-radius:.75rem;cursor:pointer}\
+.link{color:var(--accent);background:none}.no{background:var(--bad);border-color:var(--bad)}table{width:100%;margin:1rem 0;border-collapse:collapse}td,th{padding:.375rem .75rem .375rem 0;text-align:left;border-bottom:1px solid var(--line)}:focus-visible{outline:3px solid var(--accent);outline-offset:2px}\
+.note{margin:0 0 1.25rem;padding:.75rem 1rem;border-left:.25rem solid var(--bad);border-radius:.25rem;background:var(--alert)}\
+dl{margin:0;padding:.875rem 1rem;border-radius:.75rem;background:var(--wash)}dt{font-weight:600}dd{margin:0;color:var(--soft)}\
+ul{margin:0;padding:0;list-style:none}li{border-top:1px solid var(--line)}li a{display:block;padding:.75rem 0}.seen{position:absolute}";
 
-/// What a browser may do with the pages: show them, with this style and our own image, and send the form to us.
+/// What a browser may do with the pages: show them, with this style, our own image and the empty icon (`data:,`, so that no browser asks
+/// for another), and send the form to us.
 pub(super) fn policy() -> &'static str {
     static POLICY: LazyLock<String> = LazyLock::new(|| {
         let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
         format!(
-            "default-src 'none'; img-src 'self'; style-src 'sha256-{style}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+            "default-src 'none'; img-src 'self' data:; style-src 'sha256-{style}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         )
     });
     &POLICY

@@ -141,7 +141,10 @@ async fn a_page_is_in_the_reader_s_language_and_keeps_to_itself() {
             assert!(page.text.contains(word), "{language}: {}", page.text);
         }
         let policy = page.header("content-security-policy");
-        assert!(policy.starts_with("default-src 'none'; img-src 'self'; style-src 'sha256-"), "{policy}");
+        assert!(
+            policy.starts_with("default-src 'none'; img-src 'self' data:; style-src 'sha256-"),
+            "{policy}"
+        );
         assert!(!policy.contains("unsafe"), "{policy}");
         assert_eq!(
             [page.header("cache-control"), page.header("referrer-policy")],

@@ -250,7 +250,7 @@ async fn a_killed_worker_loses_no_event() {
     hooks.read(|received| {
         assert_eq!(received.by_id.len(), 41, "{received}");
         let again = received.by_id.values().filter(|tally| tally.count > 1).count();
-        assert!((1..=16).contains(&again), "some were told again, no more than were on the way: {again}");
+        assert!(again >= 3, "what was on the way was told again, with its id: {received}");
     });
     system.finish().await;
 }
@@ -261,7 +261,7 @@ async fn a_receiver_that_fails_for_long_or_is_gone_is_paused() {
     let options = Options::default()
         .env("HERALD_SUBSCRIPTION_PATIENCE_MS", "300")
         .env("HERALD_ALLOW_NETS", "127.0.0.1/32");
-    let (mut system, tenant) = start(options).await;
+    let (system, tenant) = start(options).await;
     tenant.inbox().await;
     hooks.script_for("/failing", Behaviour::status(503));
     hooks.script_for("/gone", Behaviour::status(410).times(1));
