@@ -20,6 +20,7 @@ pub mod notices;
 pub mod observe;
 pub mod pages;
 pub mod problems;
+pub mod qr;
 pub mod reader;
 pub mod routes;
 pub mod serve;

@@ -10,6 +10,7 @@ mod approve;
 mod code;
 mod cookie;
 mod gate;
+pub(crate) mod group;
 mod html;
 mod language;
 mod limit;
@@ -47,6 +48,9 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::open_to(Method::POST, "/m/{token}/code", gate::ask).layer(small),
         Route::open_to(Method::POST, "/m/{token}/enter", gate::enter).layer(small),
         Route::open_to(Method::POST, "/m/{token}/forget", gate::forget).layer(small),
+        Route::open("/q/{token}", group::page),
+        Route::open_to(Method::POST, "/q/{token}/code", group::ask).layer(small),
+        Route::open_to(Method::POST, "/q/{token}/enter", group::enter).layer(small),
         Route::open("/a/{token}", approve::page),
         Route::open_to(Method::POST, "/a/{token}", approve::decide).layer(small),
         Route::open("/o/{image}", mail::pixel),

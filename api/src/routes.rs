@@ -12,6 +12,7 @@ mod inbox;
 mod keep;
 mod keys;
 mod plans;
+mod qr;
 mod recipients;
 mod resolve;
 mod settings;
@@ -94,6 +95,7 @@ pub fn table() -> Vec<Route> {
     let mut table = vec![Route::open("/openapi.json", docs::openapi), Route::open("/docs", docs::page)];
     table.extend(plans::routes());
     table.extend(control::routes());
+    table.extend(qr::routes());
     table.extend(approvals::routes());
     table.extend(recipients::routes());
     table.extend(drafts::routes());

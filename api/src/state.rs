@@ -26,6 +26,9 @@ use crate::watch::Watches;
 /// Requests in work at once; each holds some kB, and the database has ten connections for them.
 const MAX_REQUESTS: usize = 2_000;
 
+/// Searches for a member of a plan at once; others wait.
+const MEMBERS: usize = 2;
+
 /// Exports at once; the other connections answer questions.
 const EXPORTS: usize = 2;
 
@@ -55,6 +58,8 @@ pub struct Shared {
     pub reader: Reader,
     /// Uploads at once: each remembers everybody it has seen.
     pub uploads: Semaphore,
+    /// Searches for members of a plan at once: each may read all of its recipients.
+    pub(crate) members: Semaphore,
     /// Exports at once: each keeps a connection busy.
     pub exports: Arc<Semaphore>,
     /// Who waits for plans.
@@ -118,6 +123,7 @@ impl App {
             bodies: Budget::default(),
             reader: Reader::start()?,
             uploads: Semaphore::new(1),
+            members: Semaphore::new(MEMBERS),
             exports: Arc::new(Semaphore::new(EXPORTS)),
             watches: Watches::new(metrics.clone()),
             metrics,

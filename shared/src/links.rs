@@ -242,6 +242,12 @@ impl Links {
         format!("{}/m/{}", self.base.0, self.key.token(Purpose::Page, holder))
     }
 
+    /// The page of a plan, where its members say who they are.
+    #[must_use]
+    pub fn group(&self, holder: Holder) -> String {
+        format!("{}/q/{}", self.base.0, self.key.token(Purpose::Page, holder))
+    }
+
     /// Where the page's answer form goes.
     #[must_use]
     pub fn acknowledge(&self, holder: Holder) -> String {

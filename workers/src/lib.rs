@@ -112,10 +112,8 @@ impl Worker {
         let (url, topology) =
             (self.config.common.amqp_url.clone(), Topology::new(&self.config.common.queue_prefix));
         let net = Arc::new(NetPolicy::new(self.config.common.allow_nets.clone()));
-        let ring = self.config.common.master_key.clone();
-        let tokens = Arc::new(FleetTokens::new(self.pool.clone(), ring));
-        let hooks = Hooks::new(net.clone(), subscriptions::CALLS).map_err(|problem| problem.detail);
-        let accounts = Accounts::new(Deps { pool: self.pool.clone(), net, tokens });
+        let tokens = Arc::new(FleetTokens::new(self.pool.clone(), self.config.common.master_key.clone()));
+        let accounts = Accounts::new(Deps { pool: self.pool.clone(), net: net.clone(), tokens });
         let (lanes, prefetch) = (self.config.lanes.clone(), self.config.prefetch);
         let url_of_database = &self.config.common.database_url;
         let unsynced = |size| {
@@ -124,15 +122,7 @@ impl Worker {
         };
         // Beats have a connection of their own: they must not queue behind an account's statements.
         let (beats, looks, reports) = (unsynced(1), unsynced(1), unsynced(1));
-        match hooks {
-            Ok(hooks) => {
-                let parts = (unsynced(2), self.config.common.master_key.clone(), hooks);
-                let waits = (self.config.timings.backoff.base, self.config.patience);
-                let office = subscriptions::Office::new(parts, metrics.clone(), waits, stop.clone());
-                process.spawn("subscriptions", subscriptions::run(office));
-            }
-            Err(detail) => tracing::error!(detail, "subscriptions are not told of anything by this worker"),
-        }
+        tell(process, &self.config, unsynced(2), net, &metrics);
         let pace = Pools { unsynced: unsynced(3), synced: self.pool.clone() };
         let shared = Arc::new(Shared {
             accounts,
@@ -175,6 +165,21 @@ impl Worker {
         process.spawn("watch", watch::run(shared.clone(), looks, drained.clone()));
         process.spawn("health", health::run(shared, reports, drained.clone()));
         process.spawn("lease", lease::run(lease, beats, drained));
+    }
+}
+
+/// Has subscriptions told of events, as long as there are certificate authorities to call them with.
+fn tell(process: &mut Process, config: &Config, pool: Pool, net: Arc<NetPolicy>, metrics: &Arc<Metrics>) {
+    match Hooks::new(net, subscriptions::CALLS) {
+        Ok(hooks) => {
+            let parts = (pool, config.common.master_key.clone(), hooks);
+            let waits = (config.timings.backoff.base, config.patience);
+            let office = subscriptions::Office::new(parts, metrics.clone(), waits, process.stop());
+            process.spawn("subscriptions", subscriptions::run(office));
+        }
+        Err(problem) => {
+            tracing::error!(detail = problem.detail, "this worker tells subscriptions of nothing");
+        }
     }
 }
 

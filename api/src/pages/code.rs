@@ -134,6 +134,23 @@ pub(super) async fn is_remembered(app: &App, headers: &HeaderMap, holder: Holder
     Ok(false)
 }
 
+/// As which recipient of a plan the browser is remembered.
+pub(super) async fn remembered(app: &App, headers: &HeaderMap, plan_id: i64) -> Result<Option<i32>> {
+    let key = link_key(app).await?;
+    let passes = cookie::all(headers, PASS).filter_map(|value| key.open(Purpose::Pass, value)).take(10);
+    let passes: Vec<Holder> = passes.collect();
+    if passes.is_empty() {
+        return Ok(None);
+    }
+    let db = app.db().await?;
+    for pass in passes {
+        if codes::is_known(&db, pass.plan_id, (plan_id, pass.no)).await? {
+            return Ok(Some(pass.no));
+        }
+    }
+    Ok(None)
+}
+
 /// Forgets all browsers of a recipient; with it, the cookie that goes.
 pub(super) async fn forget(app: &App, holder: Holder, path: &str) -> Result<Option<HeaderValue>> {
     codes::forget(&app.db().await?, (holder.plan_id, holder.no)).await?;

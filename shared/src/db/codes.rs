@@ -61,6 +61,17 @@ pub async fn person(client: &impl GenericClient, (plan_id, no): (i64, i32)) -> R
     }))
 }
 
+/// The recipient of a plan with this mail address or phone number; `None`: there is none, or the plan's pages are closed.
+///
+/// Reads up to all recipients of the plan: not to be run by many at once.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn member(client: &impl GenericClient, plan_id: i64, address: &str) -> Result<Option<i32>, Error> {
+    let statement = client.prepare_cached(include_str!("sql/codes/member.sql")).await?;
+    Ok(client.query_opt(&statement, &[&plan_id, &address]).await?.map(|row| row.get("no")))
+}
+
 /// Stores the hash of a new code for a recipient: good for 10 minutes, 5 tries and once; the one before is void.
 ///
 /// Joins the caller's transaction, so that the message that carries the code is written with it or not at all.

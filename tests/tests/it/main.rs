@@ -21,6 +21,7 @@ mod escalation_rules_rounds;
 mod failover;
 mod failure;
 mod first;
+mod group;
 mod keys;
 mod left_out;
 mod limits;

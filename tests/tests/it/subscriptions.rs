@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use herald_loadtest::standins::webhook::{self, Action, Behaviour, Handle, Request};
-use herald_tests::{Options, SOON, Tenant, wait_for, wait_until};
+use herald_tests::{Options, SOON, System, Tenant, wait_for, wait_until};
 use serde_json::{Value, json};
 
 use crate::support::start;
@@ -81,13 +81,7 @@ async fn the_whole_life_of_a_plan_is_told_in_order_to_who_asked_for_it() {
     let all = subscribe(&tenant, &hooks.url("/all"), &[]).await;
     let few = subscribe(&tenant, &hooks.url("/few"), &["plan.recalled"]).await;
     let theirs = subscribe(&other, &hooks.url("/theirs"), &[]).await;
-    assert!(all["secret"].as_str().unwrap().starts_with("whsec_"));
-    assert_eq!(tenant.http.get(&path(&all)).await.expect(200).json()["secret"], Value::Null, "shown once");
-    let stored = format!(
-        "SELECT count(*) FROM subscription WHERE position('{}' IN encode(secret, 'escape')) > 0",
-        &all["secret"].as_str().unwrap()[6..]
-    );
-    assert_eq!(system.database.number(&stored).await, 0, "the secret is stored sealed");
+    check_secret(&system, &tenant, &all).await;
     let plan = tenant.send(&plan(3)).await;
     tenant.until(&plan, "finished", SOON).await;
     let inbox = tenant.http.all("/v1/inbox/canary-2").await;
@@ -132,6 +126,16 @@ async fn the_whole_life_of_a_plan_is_told_in_order_to_who_asked_for_it() {
     assert_eq!(system.metric("herald_subscription_calls_total", &[("outcome", "taken")]).await, 9.0);
     hooks.read(|received| assert_eq!(received.violations, Vec::<String>::new()));
     system.finish().await;
+}
+
+/// It is told once, and stored sealed.
+async fn check_secret(system: &System, tenant: &Tenant, subscription: &Value) {
+    let secret = subscription["secret"].as_str().unwrap().strip_prefix("whsec_").unwrap();
+    assert_eq!(tenant.http.get(&path(subscription)).await.expect(200).json()["secret"], Value::Null);
+    let stored = format!(
+        "SELECT count(*) FROM subscription WHERE position('{secret}' IN encode(secret, 'escape')) > 0"
+    );
+    assert_eq!(system.database.number(&stored).await, 0);
 }
 
 /// The facts are the API's.
