@@ -1,4 +1,4 @@
--- The counters of a plan differ from a recount of deliveries, readings or answers, or a finished plan lacks deliveries.
+-- The counters of a plan differ from a recount of deliveries, readings or answers, or a finished plan lacks deliveries (a pattern of a series has none).
 SELECT 'plan ' || p.id || ' has ' || to_jsonb(c)
   FROM plan p, LATERAL (
        SELECT count(*) AS n_deliveries,
@@ -19,4 +19,5 @@ SELECT 'plan ' || p.id || ' has ' || to_jsonb(c)
     OR p.answers IS DISTINCT FROM (SELECT jsonb_object_agg(a.answer, a.n)
                                      FROM (SELECT r.answer, count(*) AS n FROM recipient r
                                             WHERE r.plan_id = p.id AND r.answer IS NOT NULL GROUP BY r.answer) AS a)
-    OR (p.status = 6 AND p.first_tiers = '{}' AND p.untils IS NULL AND c.n_deliveries <> p.n_recipients * cardinality(p.slots))
+    OR (p.status = 6 AND p.first_tiers = '{}' AND p.untils IS NULL AND c.n_deliveries <> p.n_recipients * cardinality(p.slots)
+        AND NOT coalesce(p.terms ? 'recurrence', false))
