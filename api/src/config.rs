@@ -1,8 +1,12 @@
 //! Settings of the API process.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use herald_shared::config::{Common, Env, Problems, listen_addr};
+use herald_shared::domain::Wait;
+
+use crate::Retention;
 
 /// Everything `herald-api` reads from its environment.
 #[derive(Debug)]
@@ -13,6 +17,9 @@ pub struct Config {
     pub addr: SocketAddr,
     /// `HERALD_API_CONNECTIONS`: database connections, 6..=200; default 10. Four write plans, the rest answers questions.
     pub connections: usize,
+    /// `HERALD_BIN_DAYS`: days a plan stays in the bin before it is purged, 1..=3650; default 30. `HERALD_KEEP_DAYS`: `keep` of plans that
+    /// do not say it, 0..=3650 days; default 0, for good.
+    pub retention: Retention,
 }
 
 impl Config {
@@ -26,6 +33,7 @@ impl Config {
             common: Common::from_env(&mut env),
             addr: listen_addr(&mut env, "HERALD_API_ADDR", "127.0.0.1:8080"),
             connections: env.parse_or("HERALD_API_CONNECTIONS", 10),
+            retention: retention(&mut env),
         };
         if !(6..=200).contains(&config.connections) {
             env.problem("HERALD_API_CONNECTIONS must be 6..200: four connections write plans".to_owned());
@@ -33,4 +41,17 @@ impl Config {
         env.finish()?;
         Ok(config)
     }
+}
+
+fn retention(env: &mut Env) -> Retention {
+    let days: u64 = env.parse_or("HERALD_BIN_DAYS", 30);
+    if !(1..=3650).contains(&days) {
+        env.problem("HERALD_BIN_DAYS must be 1..3650".to_owned());
+    }
+    let keep: u64 = env.parse_or("HERALD_KEEP_DAYS", 0);
+    if keep > 3650 {
+        env.problem("HERALD_KEEP_DAYS must be 0 (for good) to 3650".to_owned());
+    }
+    let keep = (keep > 0).then(|| Wait::seconds(keep * 86_400));
+    Retention { bin: Duration::from_secs(days * 86_400), keep }
 }

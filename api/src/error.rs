@@ -48,6 +48,10 @@ pub enum Kind {
     Withdrawn,
     /// 410: the content has been erased.
     Erased,
+    /// 410: the message cannot be looked at at present: its plan is in the bin, or its words are gone.
+    Closed,
+    /// 412: it is not as `If-Match` says any more.
+    Outdated,
     /// 413: the body is over the limit.
     BodyTooLarge,
     /// 415: the body is not declared as JSON.
@@ -70,7 +74,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of their status.
-    pub const ALL: [Kind; 27] = [
+    pub const ALL: [Kind; 29] = [
         Kind::MalformedBody,
         Kind::Unauthorized,
         Kind::Forbidden,
@@ -89,6 +93,8 @@ impl Kind {
         Kind::Decided,
         Kind::Withdrawn,
         Kind::Erased,
+        Kind::Closed,
+        Kind::Outdated,
         Kind::BodyTooLarge,
         Kind::NotJson,
         Kind::NotRows,
@@ -125,6 +131,8 @@ impl Kind {
             Kind::Decided => ("decided", "The first decision stands", S::CONFLICT),
             Kind::Withdrawn => ("withdrawn", "The message was withdrawn", S::GONE),
             Kind::Erased => ("erased", "The message was erased", S::GONE),
+            Kind::Closed => ("closed", "The message is not available", S::GONE),
+            Kind::Outdated => ("outdated", "It was changed since it was read", S::PRECONDITION_FAILED),
             Kind::BodyTooLarge => ("body-too-large", "The body is too large", S::PAYLOAD_TOO_LARGE),
             Kind::NotJson => ("not-json", "The body must be declared as JSON", S::UNSUPPORTED_MEDIA_TYPE),
             Kind::NotRows => ("not-rows", "The upload must be CSV or NDJSON", S::UNSUPPORTED_MEDIA_TYPE),
@@ -264,6 +272,12 @@ impl From<db::Error> for Problem {
         if lock_timeout(&error) {
             return Problem::new(Kind::InProgress, "A request with this Idempotency-Key is still running.")
                 .retry_after(1);
+        }
+        // Whatever would make a plan in the bin run, or one whose words are gone: the schema refuses it.
+        if matches!(error.constraint(), Some("plan_binned" | "plan_erased")) {
+            let detail =
+                "The plan is in the bin, or what it said is gone: nothing more can be sent of it as it is.";
+            return Problem::new(Kind::PlanState, detail);
         }
         if error.is_unavailable() {
             tracing::warn!(error = error.chain(), "the database is away");

@@ -2,12 +2,14 @@
 
 mod body;
 mod idempotency;
+mod if_match;
 mod language;
 mod params;
 mod prefer;
 
 pub use body::{Body, Budget, MAX_BODY_BYTES, Room, drain};
 pub use idempotency::{IdempotencyKey, replay};
+pub use if_match::{entity_tag, may_change};
 pub use language::Language;
 pub use params::{Id, Name, Params};
 pub use prefer::preferred_wait;

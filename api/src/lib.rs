@@ -29,4 +29,4 @@ pub mod views;
 pub mod watch;
 
 pub use routes::router;
-pub use state::App;
+pub use state::{App, Retention};

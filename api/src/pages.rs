@@ -90,6 +90,8 @@ enum Found {
     Withdrawn,
     /// Its content is erased.
     Erased,
+    /// The plan is in the bin.
+    Closed,
     /// No such recipient, or the plan never went out.
     Nothing,
 }
@@ -99,6 +101,7 @@ async fn find(app: &App, holder: Holder) -> Result<Found> {
     Ok(match page {
         Some(page) if page.status == PlanStatus::Recalled => Found::Withdrawn,
         Some(page) if page.erased => Found::Erased,
+        Some(page) if page.closed && page.status.went_out() => Found::Closed,
         Some(page) if page.status.went_out() => Found::Page(Box::new(page)),
         _ => Found::Nothing,
     })
@@ -131,6 +134,7 @@ fn trouble(headers: &HeaderMap, problem: &Problem) -> Response {
     let words = Words::of(headers, None);
     let text = match problem.kind {
         Kind::NotFound => html::notice(words, |words| words.unknown),
+        Kind::Closed => html::notice(words, |words| words.closed),
         Kind::Withdrawn => html::notice(words, |words| words.withdrawn),
         Kind::Erased => html::notice(words, |words| words.erased),
         _ => html::notice(words, |words| words.later),
@@ -145,6 +149,10 @@ fn trouble(headers: &HeaderMap, problem: &Problem) -> Response {
 /// There is no such message, or no such person.
 fn nothing() -> Problem {
     Problem::new(Kind::NotFound, "This link leads to no message.")
+}
+
+fn closed() -> Problem {
+    Problem::new(Kind::Closed, "This message is not available at present.")
 }
 
 fn withdrawn() -> Problem {

@@ -2,16 +2,19 @@
 
 mod accounts;
 mod approvals;
+mod bin;
 mod control;
 mod dead_letters;
 mod deliveries;
 mod drafts;
+mod dry_run;
 mod events;
 mod exports;
 mod inbox;
 mod keep;
 mod keys;
 mod plans;
+mod preview;
 mod qr;
 mod recipients;
 mod resolve;
@@ -94,11 +97,14 @@ pub const OPS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 pub fn table() -> Vec<Route> {
     let mut table = vec![Route::open("/openapi.json", docs::openapi), Route::open("/docs", docs::page)];
     table.extend(plans::routes());
+    table.extend(bin::routes());
     table.extend(control::routes());
     table.extend(qr::routes());
     table.extend(approvals::routes());
     table.extend(recipients::routes());
     table.extend(drafts::routes());
+    table.extend(preview::routes());
+    table.extend(dry_run::routes());
     table.extend(deliveries::routes());
     table.extend(events::routes());
     table.extend(exports::routes());

@@ -40,8 +40,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         tracing::warn!("HERALD_PUBLIC_URL is not set: plans that ask for reading or answers are refused");
     }
     let net = NetPolicy::new(common.allow_nets);
-    let (app, accepting) =
-        App::new((pool, writing), common.master_key, common.public_url, net, &ops.registry, waker, DEADLINE)?;
+    let (app, accepting) = App::new(
+        (pool, writing),
+        common.master_key,
+        common.public_url,
+        net,
+        &ops.registry,
+        waker,
+        (DEADLINE, config.retention),
+    )?;
     let listener =
         TcpListener::bind(config.addr).await.with_context(|| format!("cannot listen on {}", config.addr))?;
     tracing::info!(addr = %listener.local_addr()?, "herald-api listens");

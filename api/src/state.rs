@@ -8,6 +8,7 @@ use deadpool_postgres::Pool;
 use herald_channels::{Deps, NetPolicy, OwnTokens};
 use herald_shared::amqp::Waker;
 use herald_shared::db::{self, Client};
+use herald_shared::domain::Wait;
 use herald_shared::links::{LinkSource, PublicUrl};
 use herald_shared::secrets::KeyRing;
 use prometheus::Registry;
@@ -31,6 +32,21 @@ const MEMBERS: usize = 2;
 
 /// Exports at once; the other connections answer questions.
 const EXPORTS: usize = 2;
+
+/// For how long what is not needed any more is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// How long a plan stays in the bin.
+    pub bin: Duration,
+    /// How long after its end what a plan says is kept where it says nothing of that; `None`: for good.
+    pub keep: Option<Wait>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Retention { bin: Duration::from_secs(30 * 86_400), keep: None }
+    }
+}
 
 /// One API process; cheap to clone.
 #[derive(Clone)]
@@ -78,6 +94,8 @@ pub struct Shared {
     pub notices: Notices,
     /// Longest time to answer a request, and for the database to answer.
     pub deadline: Duration,
+    /// For how long things are kept.
+    pub retention: Retention,
 }
 
 impl Deref for App {
@@ -101,7 +119,7 @@ impl App {
         net: NetPolicy,
         registry: &Registry,
         waker: Waker,
-        deadline: Duration,
+        (deadline, retention): (Duration, Retention),
     ) -> anyhow::Result<(Self, impl Future<Output = anyhow::Result<()>> + Send + use<>)> {
         let metrics = Metrics::new(registry)?;
         let (recorder, recording) = recorder(pool.clone());
@@ -110,6 +128,7 @@ impl App {
         let app = App(Arc::new(Shared {
             batcher,
             deadline,
+            retention,
             pool,
             links: LinkSource::new(ring.clone(), public_url),
             recorder,

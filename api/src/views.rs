@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use herald_shared::db::plans::{DeliveryCounts, View};
 use herald_shared::domain::approval::Person;
-use herald_shared::domain::{Lane, OnUnknown, PlanStatus, Terms, Tier};
+use herald_shared::domain::{Content, Lane, OnUnknown, PlanStatus, Terms, Tier};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -27,6 +27,12 @@ pub struct Plan<'a> {
     expires_at: Option<Timestamp>,
     started_at: Option<Timestamp>,
     finished_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binned_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purge_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erased_at: Option<Timestamp>,
     tiers: &'a [Tier],
     recipients: Recipients,
     answers: BTreeMap<&'a str, i64>,
@@ -96,6 +102,9 @@ pub fn plan(view: &View) -> Plan<'_> {
         expires_at: view.expires_at,
         started_at: view.started_at,
         finished_at: view.finished_at,
+        binned_at: view.binned.map(|(at, _)| at),
+        purge_at: view.binned.map(|(_, until)| until),
+        erased_at: view.erased_at,
         tiers: &view.tiers,
         recipients: Recipients {
             total: counts.total,
@@ -165,6 +174,56 @@ pub fn person(person: &Person) -> Person {
 #[must_use]
 pub fn label(name: &str) -> String {
     if name.contains('@') { mask(name) } else { name.to_owned() }
+}
+
+/// What a plan is made of, as `PUT /v1/plans/{id}` takes it; its people apart.
+#[derive(Debug, Serialize)]
+pub struct Body<'a> {
+    title: &'a str,
+    content: &'a Content,
+    tiers: &'a [Tier],
+    priority: Lane,
+    on_unknown: OnUnknown,
+    send_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_zone: Option<&'a str>,
+    expires_at: Option<Timestamp>,
+    acknowledgement: &'a Option<Value>,
+    reference: &'a Option<String>,
+    metadata: &'a Option<Value>,
+    #[serde(flatten)]
+    terms: Terms,
+}
+
+/// What a plan is made of, as it was given.
+#[must_use]
+pub fn content<'a>(view: &'a View, content: &'a Content) -> Body<'a> {
+    let schedule = view.terms.schedule.as_ref();
+    // Of a plan that recurs the rule says when.
+    let once = view.send_at.filter(|_| view.terms.recurrence.is_none());
+    let send_at =
+        once.map(|at| schedule.map_or_else(|| at.to_string(), |schedule| schedule.local.to_string()));
+    Body {
+        title: &view.title,
+        content,
+        tiers: &view.tiers,
+        priority: view.lane,
+        on_unknown: view.on_unknown,
+        send_at,
+        time_zone: schedule.map(|schedule| schedule.time_zone.as_str()),
+        expires_at: view.expires_at.filter(|_| view.terms.expires_after.is_none()),
+        acknowledgement: &view.acknowledgement,
+        reference: &view.reference,
+        metadata: &view.metadata,
+        // What Herald itself noted was not given.
+        terms: Terms {
+            authors: Vec::new(),
+            internal: None,
+            preview_of: None,
+            schedule: None,
+            ..view.terms.clone()
+        },
+    }
 }
 
 /// Status and counts of a plan, what changes while it runs.

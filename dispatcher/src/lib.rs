@@ -13,6 +13,7 @@ mod choosing;
 mod config;
 mod escalate;
 mod expand;
+mod forget;
 mod halt;
 mod low;
 mod metrics;
@@ -138,6 +139,7 @@ impl Dispatcher {
         process.spawn("watch queues", window::run(shared.clone(), stop.clone()));
         process.spawn("reclaim", reclaim::run(shared.clone(), stop.clone()));
         process.spawn("halt", halt::run(shared.clone(), stop.clone()));
+        process.spawn("forget", forget::run(shared.clone(), stop.clone()));
         process.spawn("sweep", sweep::run(shared, stop));
     }
 }

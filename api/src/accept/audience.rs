@@ -86,12 +86,7 @@ fn merge(first: &mut NewRecipient, second: NewRecipient) {
 impl Audience {
     /// Gives everybody with a key an inbox under that key, unless they named another.
     pub(super) fn give_inboxes(&mut self) {
-        let kind = Channel::Inbox.address_kind();
-        for (_, person) in &mut self.people {
-            if let Some(key) = &person.key {
-                person.addresses.entry(kind.to_owned()).or_insert_with(|| key.clone());
-            }
-        }
+        self.people.iter_mut().for_each(|(_, person)| give_inbox(person));
     }
 
     /// Marks deliveries that would repeat another: the same address on a channel, and nothing different to read.
@@ -127,6 +122,14 @@ impl Audience {
             let detail = format!("cannot be rendered for /recipients/{index}: {}", problem.detail);
             problems.add(content::pointer(problem.field, &message.content), detail);
         }
+    }
+}
+
+/// An inbox under the person's key, unless they named another.
+pub(super) fn give_inbox(person: &mut NewRecipient) {
+    if let Some(key) = &person.key {
+        let inbox = person.addresses.entry(Channel::Inbox.address_kind().to_owned());
+        inbox.or_insert_with(|| key.clone());
     }
 }
 

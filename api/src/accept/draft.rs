@@ -60,6 +60,8 @@ pub struct Request {
     pub key_id: i64,
     /// Owner.
     pub tenant_id: i64,
+    /// Method and route template: the scope of its Idempotency-Key.
+    pub route: &'static str,
     /// Idempotency-Key and the hash of the body.
     pub idempotency: Option<(String, [u8; 32])>,
     /// W3C trace context.
@@ -70,7 +72,7 @@ pub struct Request {
 
 impl Request {
     /// Gives the plan its identity; with it, its Location and the body of the 202.
-    pub(super) fn into_plan(self, id: i64, now: Timestamp) -> (NewPlan, String, String) {
+    pub(crate) fn into_plan(self, id: i64, now: Timestamp) -> (NewPlan, String, String) {
         let created_at = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
         let mut draft = self.draft;
         if draft.held || draft.terms.approval.is_some() {
@@ -82,7 +84,7 @@ impl Request {
             serde_json::to_string(&views::plan(&view)).expect("strings and numbers can be written as JSON");
         let idempotency = self.idempotency.map(|(key, hash)| Idempotency {
             api_key_id: self.key_id,
-            route: ROUTE,
+            route: self.route,
             key,
             hash,
             status: if draft.held { 201 } else { 202 },
@@ -125,6 +127,7 @@ fn as_accepted(draft: &Draft, plan: PlanRef, created_at: Timestamp) -> View {
     View {
         plan,
         created_at,
+        epoch: 0,
         status: match (draft.held, due) {
             (true, _) => PlanStatus::Draft,
             _ if draft.terms.approval.is_some() => PlanStatus::AwaitingApproval,
@@ -137,6 +140,8 @@ fn as_accepted(draft: &Draft, plan: PlanRef, created_at: Timestamp) -> View {
         expires_at: Some(draft.expires_at).filter(|at| *at != never()),
         started_at: None,
         finished_at: None,
+        binned: None,
+        erased_at: None,
         title: draft.title.clone(),
         reference: draft.reference.clone(),
         tiers: draft.tiers.clone(),

@@ -50,6 +50,18 @@ pub struct Refused {
 /// # Errors
 /// [`Refused`] with all problems.
 pub fn read(document: &Document<'_>, given: &Given<'_>) -> Result<Draft, Refused> {
+    read_as(document, given, false)
+}
+
+/// Reads what a draft is to be from now on. Without `recipients` its people stay, and are not looked at here.
+///
+/// # Errors
+/// [`Refused`] with all problems.
+pub fn read_edit(document: &Document<'_>, given: &Given<'_>) -> Result<Draft, Refused> {
+    read_as(document, given, true)
+}
+
+fn read_as(document: &Document<'_>, given: &Given<'_>, edits: bool) -> Result<Draft, Refused> {
     let mut problems = Problems::default();
     let root = document.root();
     let Some(mut plan) = root.object(&mut problems) else {
@@ -57,7 +69,7 @@ pub fn read(document: &Document<'_>, given: &Given<'_>) -> Result<Draft, Refused
     };
     let mut message = content::read(&mut plan, &mut problems);
     let steps = steps::read(&mut plan, given.chosen, &mut problems);
-    let is_draft = plan.take("draft").and_then(|field| field.boolean(&mut problems)).unwrap_or(false);
+    let is_draft = is_draft(&mut plan, edits, &mut problems);
     // People may come later into a draft.
     let people = match is_draft {
         true => plan.take("recipients"),
@@ -117,6 +129,16 @@ fn approve(
             lack == Lack::Approvers
         }
     }
+}
+
+/// Whether the plan is to be held back. An edit leaves a draft what it is.
+fn is_draft(plan: &mut Object<'_>, edits: bool, problems: &mut Problems) -> bool {
+    let Some(field) = plan.take("draft") else { return edits };
+    let said = field.boolean(problems).unwrap_or(edits);
+    if edits && !said {
+        field.refuse(problems, "cannot be changed by an edit: POST /v1/plans/{id}/send lets a draft go out");
+    }
+    said || edits
 }
 
 /// The fields that are neither words nor people.

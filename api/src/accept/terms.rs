@@ -16,6 +16,9 @@ const MAX_ENOUGH: i32 = 1_000_000;
 const MAX_OPTIONS: usize = 10;
 const MAX_OPTION: usize = 50;
 
+/// The longest time a plan can be told to be kept: after that nobody asks.
+const KEPT: Wait = Wait::seconds(3650 * 86_400);
+
 /// Takes the fields of [`Terms`] out of a plan's body; `repeat` is read with the tiers.
 pub(super) fn read(plan: &mut Object<'_>, problems: &mut Problems) -> Terms {
     Terms {
@@ -25,6 +28,7 @@ pub(super) fn read(plan: &mut Object<'_>, problems: &mut Problems) -> Terms {
         sensitive: plan.take("sensitive").and_then(|field| field.boolean(problems)).unwrap_or(false),
         protected: plan.take("protected").and_then(|field| field.boolean(problems)).unwrap_or(false),
         sender: plan.take("sender").and_then(|field| sender(&field, problems)),
+        keep: plan.take("keep").and_then(|field| duration(&field, KEPT, problems)),
         quiet: plan.take("quiet").and_then(|field| field.word(&["ignore"], problems)),
         // What the schedule says of them: `schedule::Schedule::note`.
         ..Terms::default()

@@ -17,7 +17,8 @@ use serde::Serialize;
 use self::csv::Csv;
 use self::lines::Lines;
 use self::row::Header;
-use self::seen::{Known, Seen};
+use self::seen::Known;
+pub(super) use self::seen::Seen;
 use super::audience::{self, Needs};
 use super::content::{self, Message};
 
@@ -236,10 +237,8 @@ impl Judge {
 
     /// Everybody with a key has an inbox under it, unless they named another.
     fn with_inbox(&self, mut person: NewRecipient) -> NewRecipient {
-        let has_inbox = self.slots.iter().any(|slot| slot.channel() == Channel::Inbox);
-        if let Some(key) = person.key.as_ref().filter(|_| has_inbox) {
-            let inbox = person.addresses.entry(Channel::Inbox.address_kind().to_owned());
-            inbox.or_insert_with(|| key.clone());
+        if self.slots.iter().any(|slot| slot.channel() == Channel::Inbox) {
+            audience::give_inbox(&mut person);
         }
         person
     }

@@ -128,6 +128,7 @@ impl Request<'_> {
             Found::Page(page) => Ok(page),
             Found::Withdrawn => Err(super::withdrawn()),
             Found::Erased => Err(super::erased()),
+            Found::Closed => Err(super::closed()),
             Found::Nothing => Err(super::nothing()),
         }
     }

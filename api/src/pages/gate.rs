@@ -83,6 +83,7 @@ async fn protected(app: &App, token: &str) -> Result<Holder> {
         Found::Page(page) if page.terms.protected => Ok(holder),
         Found::Withdrawn => Err(super::withdrawn()),
         Found::Erased => Err(super::erased()),
+        Found::Closed => Err(super::closed()),
         Found::Page(_) | Found::Nothing => Err(super::nothing()),
     }
 }

@@ -23,6 +23,7 @@ pub(super) struct Words {
     pub(super) unknown: Notice,
     pub(super) withdrawn: Notice,
     pub(super) erased: Notice,
+    pub(super) closed: Notice,
     pub(super) later: Notice,
     pub(super) leave: Notice,
     pub(super) leave_button: &'static str,
@@ -45,6 +46,7 @@ pub(super) static ENGLISH: Words = Words {
     unknown: ("No message here", "This link is not valid. Please check that it is complete."),
     withdrawn: ("Message withdrawn", "The sender has withdrawn this message."),
     erased: ("Message erased", "The content of this message has been erased, as its sender wanted it."),
+    closed: ("Message not available", "This message cannot be read at present."),
     later: ("Please try again", "This cannot be done at this moment. Please try again in a few seconds."),
     leave: (
         "Unsubscribe",
@@ -70,6 +72,7 @@ pub(super) static CHINESE: Words = Words {
     unknown: ("没有找到消息", "链接无效，请检查链接是否完整。"),
     withdrawn: ("消息已撤回", "发送方已撤回这条消息。"),
     erased: ("消息已删除", "按发送方的设定，这条消息的内容已被清除。"),
+    closed: ("消息暂不可用", "目前无法查看这条消息。"),
     later: ("请稍后再试", "暂时无法处理，请过几秒再试。"),
     leave: ("退订", "不再接收该发送方的邮件？紧急消息仍会送达。"),
     leave_button: "退订",

@@ -36,6 +36,7 @@ async fn show(app: &App, token: &str, headers: &HeaderMap) -> Result<Response> {
         Found::Page(page) => page,
         Found::Withdrawn => return Err(super::withdrawn()),
         Found::Erased => return Err(super::erased()),
+        Found::Closed => return Err(super::closed()),
         Found::Nothing => return Err(super::nothing()),
     };
     if page.terms.protected && !code::is_remembered(app, headers, holder).await? {

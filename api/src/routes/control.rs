@@ -57,9 +57,16 @@ async fn escalate(State(app): State<App>, caller: CallerRef, Id(id): Id, params:
 
 async fn obey(app: &App, tenant_id: i64, plan: PlanRef, order: Order) -> Result<Response> {
     let db = app.db().await?;
-    match db::control::order(&db, tenant_id, plan, order).await? {
-        Obeyed::Yes => show(&db, tenant_id, plan).await,
+    self::order(&db, tenant_id, plan, order).await?;
+    show(&db, tenant_id, plan).await
+}
+
+/// Gives an order.
+pub(super) async fn order(db: &db::Client, tenant_id: i64, plan: PlanRef, order: Order) -> Result<()> {
+    match db::control::order(db, tenant_id, plan, order).await? {
+        Obeyed::Yes => Ok(()),
         Obeyed::No(status) => Err(refusal(order, status)),
+        Obeyed::Binned => Err(binned()),
         Obeyed::Unknown => Err(Problem::not_found("plan")),
     }
 }
@@ -69,6 +76,14 @@ pub(super) async fn show(db: &db::Client, tenant_id: i64, plan: PlanRef) -> Resu
     let found = db::plans::views(db, tenant_id, &[plan.id]).await?;
     let view = found.first().ok_or_else(|| Problem::not_found("plan"))?;
     Ok(Json(views::plan(view)).into_response())
+}
+
+/// Nothing is done to a plan in the bin.
+pub(super) fn binned() -> Problem {
+    Problem::new(
+        Kind::PlanState,
+        "The plan is in the bin: take it out with POST /v1/plans/{id}/restore first.",
+    )
 }
 
 fn refusal(order: Order, status: PlanStatus) -> Problem {

@@ -1,5 +1,7 @@
-//! Drafts: `POST /v1/plans/{id}/recipients` streams people in, `POST /v1/plans/{id}/send` lets them go out.
+//! Drafts: `PUT /v1/plans/{id}` writes one anew, `POST /v1/plans/{id}/recipients` streams people in, `POST /v1/plans/{id}/send` lets them
+//! go out.
 
+pub(super) mod edit;
 mod send;
 mod upload;
 
@@ -18,9 +20,26 @@ pub(crate) const UPLOAD: &str = "/v1/plans/{id}/recipients";
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
+        Route::new(Method::PUT, super::PLAN, Scope::PlansWrite, edit::edit),
+        Route::new(Method::GET, "/v1/plans/{id}/content", Scope::PlansRead, edit::content),
         Route::new(Method::POST, UPLOAD, Scope::PlansWrite, upload::upload),
         Route::new(Method::POST, "/v1/plans/{id}/send", Scope::PlansWrite, send::send),
     ]
+}
+
+/// Holds a plan's row until the transaction ends.
+async fn held(db: &deadpool_postgres::Transaction<'_>, tenant_id: i64, plan: PlanRef) -> Result<Held> {
+    match db::drafts::hold(db, tenant_id, plan).await {
+        Err(error) if error.is_locked() => {
+            let detail =
+                "Another request is changing this plan, perhaps an upload: try again when it has ended.";
+            Err(Problem::new(Kind::InProgress, detail).retry_after(1))
+        }
+        held => match held?.ok_or_else(|| Problem::not_found("plan"))? {
+            Held { binned: true, .. } => Err(super::control::binned()),
+            held => Ok(held),
+        },
+    }
 }
 
 /// Holds a draft until the transaction ends; `verb`: what cannot be done with any other plan.
@@ -30,14 +49,7 @@ async fn hold(
     plan: PlanRef,
     verb: &str,
 ) -> Result<Held> {
-    let held = match db::drafts::hold(db, tenant_id, plan).await {
-        Err(error) if error.is_locked() => {
-            let detail =
-                "Another request is changing this plan, perhaps an upload: try again when it has ended.";
-            return Err(Problem::new(Kind::InProgress, detail).retry_after(1));
-        }
-        held => held?.ok_or_else(|| Problem::not_found("plan"))?,
-    };
+    let held = held(db, tenant_id, plan).await?;
     if held.status == PlanStatus::Draft {
         return Ok(held);
     }

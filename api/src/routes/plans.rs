@@ -15,13 +15,14 @@ use herald_shared::domain::ids::PlanRef;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::dry_run::rehearse;
 use super::events::listen;
 use super::{Route, json_text};
 use crate::accept::{self, Chosen, Draft, Given, Outcome, Refused, Request};
 use crate::auth::{CallerRef, Scope};
 use crate::cursor::{self, Page, Window};
 use crate::error::{Kind, Problem, Result};
-use crate::extract::{Body, Id, IdempotencyKey, Params, preferred_wait, replay};
+use crate::extract::{Body, Id, IdempotencyKey, Params, entity_tag, preferred_wait, replay};
 use crate::json::Document;
 use crate::observe::Trace;
 use crate::{App, digest, views};
@@ -47,9 +48,14 @@ async fn create(
     caller: CallerRef,
     IdempotencyKey(key): IdempotencyKey,
     Extension(Trace(traceparent)): Extension<Trace>,
+    mut params: Params,
     Body { bytes, room }: Body,
 ) -> Result<Response> {
-    let reading = Reading { app: &app, tenant_id: caller.tenant_id, bytes, digest: key.is_some() };
+    let rehearsed = params.parse("dry_run", "true or false").unwrap_or(false);
+    params.finish()?;
+    let key = key.filter(|_| !rehearsed);
+    let digest = key.is_some();
+    let reading = Reading { app: &app, tenant_id: caller.tenant_id, bytes, digest, edits: false };
     // The bytes go here, the room is kept until the plan is written.
     let (draft, hash) = reading.run().await?;
     let scope = key.as_deref().map(|key| KeyScope { api_key_id: caller.key_id, route: accept::ROUTE, key });
@@ -57,9 +63,13 @@ async fn create(
         Ok(draft) => draft,
         Err(refused) => return repeat_or(&app, scope, hash, Problem::validation(refused.problems)).await,
     };
+    if rehearsed {
+        return rehearse(&app, &caller, draft).await;
+    }
     let request = Request {
         key_id: caller.key_id,
         tenant_id: caller.tenant_id,
+        route: accept::ROUTE,
         idempotency: key.zip(hash),
         traceparent,
         draft,
@@ -73,7 +83,7 @@ async fn create(
     answer(outcome)
 }
 
-fn answer(outcome: Outcome) -> Result<Response> {
+pub(super) fn answer(outcome: Outcome) -> Result<Response> {
     match outcome {
         Outcome::Created { held, location, body } => {
             let location = HeaderValue::from_str(&location).expect("a path with a UUID is a header value");
@@ -82,12 +92,14 @@ fn answer(outcome: Outcome) -> Result<Response> {
         }
         Outcome::Replayed(kept) => replayed(kept.status, kept.location.as_deref(), kept.body),
         Outcome::KeyReused => Err(key_reused()),
-        Outcome::ReferenceTaken(first) => {
-            let path = format!("/v1/plans/{}", first.uuid());
-            let detail = format!("The plan {path} has this reference already.");
-            Err(Problem::new(Kind::ReferenceTaken, detail).location(&path))
-        }
+        Outcome::ReferenceTaken(first) => Err(reference_taken(first)),
     }
+}
+
+pub(super) fn reference_taken(first: PlanRef) -> Problem {
+    let path = format!("/v1/plans/{}", first.uuid());
+    let detail = format!("The plan {path} has this reference already.");
+    Problem::new(Kind::ReferenceTaken, detail).location(&path)
 }
 
 pub(super) fn replayed(status: i16, location: Option<&str>, body: String) -> Result<Response> {
@@ -114,19 +126,22 @@ async fn repeat_or(
 }
 
 /// Reading one body.
-struct Reading<'a> {
-    app: &'a App,
-    tenant_id: i64,
-    bytes: Bytes,
-    digest: bool,
+pub(super) struct Reading<'a> {
+    pub(super) app: &'a App,
+    pub(super) tenant_id: i64,
+    pub(super) bytes: Bytes,
+    /// Its digest is wanted, too.
+    pub(super) digest: bool,
+    /// It is what a draft is to be from now on.
+    pub(super) edits: bool,
 }
 
 /// A draft or what is wrong, and the body's digest if there is an Idempotency-Key.
-type Read = (Result<Draft, Refused>, Option<[u8; 32]>);
+pub(super) type Read = (Result<Draft, Refused>, Option<[u8; 32]>);
 
 impl Reading<'_> {
     /// Reads against the accounts as last seen, and once more against the present ones if one was missing.
-    async fn run(self) -> Result<Read> {
+    pub(super) async fn run(self) -> Result<Read> {
         if let Some(recent) = self.app.choices.recent(self.tenant_id) {
             let read = self.against(recent).await?;
             if !matches!(&read.0, Err(refused) if refused.lacks_account) {
@@ -139,12 +154,17 @@ impl Reading<'_> {
 
     async fn against(&self, chosen: Arc<Chosen>) -> Result<Read> {
         let (bytes, net, digest) = (self.bytes.clone(), self.app.net.clone(), self.digest);
-        let published = self.app.links.base.is_some();
+        let read_as = if self.edits { accept::read_edit } else { accept::read };
+        let (published, keep) = (self.app.links.base.is_some(), self.app.retention.keep);
         let read = move || {
             let document =
                 Document::parse(&bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
             let given = Given { chosen: &chosen, published, net: &net, now: now() };
-            Ok((accept::read(&document, &given), digest.then(|| digest::of(document.text()))))
+            let read = read_as(&document, &given).map(|mut draft| {
+                draft.terms.keep = draft.terms.keep.or(keep);
+                draft
+            });
+            Ok((read, digest.then(|| digest::of(document.text()))))
         };
         if self.bytes.len() <= LONG {
             return read();
@@ -155,7 +175,7 @@ impl Reading<'_> {
 }
 
 /// The time, to the microsecond, which is what the database keeps.
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
@@ -175,7 +195,10 @@ async fn get(
     };
     let views = db::plans::views(&app.db().await?, caller.tenant_id, &[plan.id]).await?;
     match views.first().filter(|view| view.plan == plan) {
-        Some(view) => Ok((waited, Json(views::plan(view))).into_response()),
+        Some(view) => {
+            let tag = [(header::ETAG, entity_tag(view.epoch))];
+            Ok((waited, tag, Json(views::plan(view))).into_response())
+        }
         None => Err(Problem::not_found("plan")),
     }
 }
@@ -211,7 +234,11 @@ async fn list(State(app): State<App>, caller: CallerRef, mut params: Params) -> 
         text: params.take("q"),
         created_after: params.time("created_after"),
         internal: params.parse("internal", "true or false").unwrap_or(false),
+        created_before: params.time("created_before"),
+        lane: params.parse("priority", "urgent, normal or bulk"),
+        binned: params.parse("binned", "true or false").unwrap_or(false),
     };
+    let number = params.take("number");
     params.finish()?;
     let db = app.db().await?;
     let (ids, next) = match reference {
@@ -219,10 +246,11 @@ async fn list(State(app): State<App>, caller: CallerRef, mut params: Params) -> 
             (db::plans::by_reference(&db, caller.tenant_id, &reference).await?.into_iter().collect(), None)
         }
         None if series.is_some() => of_series(&db, caller.tenant_id, series, window).await?,
-        None => match by_number(&db, caller.tenant_id, &filter, &window).await? {
+        None => match by_number(&db, caller.tenant_id, (&filter, number.as_deref()), &window).await? {
             Some(view) => {
                 return Ok(Json(Page { items: vec![views::plan(&view)], next_cursor: None }).into_response());
             }
+            None if number.is_some() => (Vec::new(), None),
             None => page(&db, caller.tenant_id, &filter, window).await?,
         },
     };
@@ -235,13 +263,15 @@ async fn list(State(app): State<App>, caller: CallerRef, mut params: Params) -> 
 async fn by_number(
     db: &db::Client,
     tenant_id: i64,
-    filter: &db::plans::Filter,
+    (filter, number): (&db::plans::Filter, Option<&str>),
     window: &Window<1>,
 ) -> Result<Option<db::plans::View>> {
-    let Some(number) = filter.text.as_deref().filter(|_| window.after.is_none()) else { return Ok(None) };
+    let (asked, first) = (number.is_some(), window.after.is_none());
+    let Some(number) = number.or(filter.text.as_deref()).filter(|_| first) else { return Ok(None) };
     let Some(id) = PlanRef::id_of_number(number) else { return Ok(None) };
     let mut found = db::plans::views(db, tenant_id, &[id]).await?;
-    let rest = db::plans::Filter { text: None, ..filter.clone() };
+    let text = filter.text.clone().filter(|_| asked);
+    let rest = db::plans::Filter { text, ..filter.clone() };
     // The date in front is part of the number.
     found.retain(|view| view.plan.number().eq_ignore_ascii_case(number.trim()) && matches(view, &rest));
     Ok(found.pop())
@@ -260,7 +290,7 @@ async fn page(
         let next = ids.last().copied();
         return Ok((ids, next));
     }
-    let end = db::plans::find_end(db, tenant_id, before, SCAN).await?;
+    let end = db::plans::find_end(db, tenant_id, before, filter, SCAN).await?;
     Ok((ids, end))
 }
 
@@ -289,4 +319,7 @@ fn matches(view: &db::plans::View, filter: &db::plans::Filter) -> bool {
         && (!view.terms.sensitive && holds(&view.title) || view.reference.as_deref().is_some_and(holds))
         && filter.created_after.is_none_or(|after| view.created_at > after)
         && (filter.internal || view.terms.internal.is_none())
+        && filter.created_before.is_none_or(|before| view.created_at < before)
+        && filter.lane.is_none_or(|lane| view.lane == lane)
+        && view.binned.is_some() == filter.binned
 }

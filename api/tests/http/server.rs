@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use herald_api::observe::DEADLINE;
-use herald_api::{App, commands, router};
+use herald_api::{App, Retention, commands, router};
 use herald_channels::NetPolicy;
 use herald_shared::amqp::{Topology, Waker};
 use herald_shared::config::{Common, Env};
@@ -143,8 +143,16 @@ async fn serve(pool: Pool, master_key: &str, stop: CancellationToken, deadline: 
     let net = NetPolicy::new(Vec::new());
     let ring = KeyRing::parse(master_key).unwrap();
     let public = "https://m.example.org".parse().ok();
-    let (app, accepting) =
-        App::new((pool.clone(), pool), ring, public, net, &ops.registry, waker, deadline).unwrap();
+    let (app, accepting) = App::new(
+        (pool.clone(), pool),
+        ring,
+        public,
+        net,
+        &ops.registry,
+        waker,
+        (deadline, Retention::default()),
+    )
+    .unwrap();
     tokio::spawn(accepting);
     tokio::spawn(app.watches.clone().run(app.clone(), stop.clone()));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -206,6 +206,19 @@ pub async fn within(db: &Transaction<'_>, plan: NewPlan) -> Result<Vec<Wake>, Er
     Ok(start(db, &plans, &[0]).await?.remove(&id).unwrap_or_default())
 }
 
+/// Writes a draft in the caller's transaction, which is not to be committed: to look at what it would be. `false`: its reference is taken.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn rehearse(db: &Transaction<'_>, plan: &NewPlan) -> Result<bool, Error> {
+    let statement = db.prepare_cached(PLAN).await?;
+    if insert_plan(db, &statement, plan).await?.is_none() {
+        return Ok(false);
+    }
+    insert_recipients(db, std::slice::from_ref(plan), &[0]).await?;
+    Ok(true)
+}
+
 /// The careful case: what lost its key or reference is answered, the rest is written.
 async fn one_by_one(client: &mut Client, plans: &[NewPlan]) -> Result<Vec<Accepted>, Error> {
     let transaction = client.transaction().await?;

@@ -4,7 +4,7 @@
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
 
-use super::Error;
+use super::{Error, bin};
 use crate::domain::PlanStatus;
 use crate::domain::ids::PlanRef;
 
@@ -54,6 +54,8 @@ pub enum Obeyed {
     Yes,
     /// Its status does not allow it.
     No(PlanStatus),
+    /// It is in the bin.
+    Binned,
     /// The tenant has no such plan.
     Unknown,
 }
@@ -74,6 +76,9 @@ pub async fn order(
     let Some(mut status) = status(client, tenant_id, plan).await? else { return Ok(Obeyed::Unknown) };
     // Once more: the first try may have lost against another order.
     for _ in 0..2 {
+        if matches!(bin::state(client, tenant_id, plan).await?, Some((_, true))) {
+            return Ok(Obeyed::Binned);
+        }
         if order.done().contains(&status) || moved(client, tenant_id, plan, order).await? {
             return Ok(Obeyed::Yes);
         }

@@ -39,6 +39,12 @@ pub struct Held {
     pub tenant_id: i64,
     /// Its status: anything but a draft must be left alone.
     pub status: PlanStatus,
+    /// It is in the bin.
+    pub binned: bool,
+    /// Counts its edits.
+    pub epoch: i32,
+    /// The caller's name for it.
+    pub reference: Option<String>,
     /// Its priority.
     pub lane: Lane,
     /// When to start; `None`: when it is sent.
@@ -80,6 +86,9 @@ pub async fn hold(db: &Transaction<'_>, tenant_id: i64, plan: PlanRef) -> Result
         id: plan.id,
         tenant_id,
         status: PlanStatus::from_code(row.get("status"))?,
+        binned: row.get("binned"),
+        epoch: row.get("epoch"),
+        reference: row.get("reference"),
         lane: Lane::from_code(row.get("lane"))?,
         send_at: row.get("send_at"),
         expires_at: Some(expires_at).filter(|at| *at != never()),
@@ -110,17 +119,32 @@ pub async fn people(
 
 fn person(row: &Row) -> (i32, NewRecipient) {
     let Json(addresses) = row.get::<_, Json<BTreeMap<String, String>>>("addresses");
+    let skips = row.get::<_, Option<Json<BTreeMap<String, String>>>>("skips");
     let variables = row.get::<_, Option<Json<Map<String, Value>>>>("variables");
     let person = NewRecipient {
         key: row.get("key"),
         name: row.get("name"),
         addresses,
-        skips: BTreeMap::new(),
+        skips: skips.map(|Json(map)| map).unwrap_or_default(),
         variables: variables.map(|Json(map)| map),
         locale: row.get("locale"),
         time_zone: row.get("time_zone"),
     };
     (row.get("no"), person)
+}
+
+/// One person of a plan, by position.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn person_at(
+    db: &impl GenericClient,
+    plan_id: i64,
+    no: i32,
+) -> Result<Option<NewRecipient>, Error> {
+    let statement = db.prepare_cached(include_str!("sql/drafts/page.sql")).await?;
+    let row = db.query_opt(&statement, &[&plan_id, &(no - 1), &1_i64]).await?;
+    Ok(row.map(|row| person(&row)).filter(|(own, _)| *own == no).map(|(_, person)| person))
 }
 
 /// Adds people behind position `last`; nobody sees them before the commit.

@@ -30,6 +30,9 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0045_codes", include_str!("../../migrations/0045_codes.sql")),
     ("0045_start_plan", include_str!("../../migrations/0045_start_plan.sql")),
     ("0049_subscription", include_str!("../../migrations/0049_subscription.sql")),
+    ("0052_bin", include_str!("../../migrations/0052_bin.sql")),
+    ("0053_keep", include_str!("../../migrations/0053_keep.sql")),
+    ("0054_plan_lists", include_str!("../../migrations/0054_plan_lists.sql")),
 ];
 
 /// The advisory lock that keeps two migrators apart: "herald" in ASCII.

@@ -11,7 +11,7 @@ use tokio_postgres::types::Json;
 use super::Error;
 use crate::domain::ids::PlanRef;
 use crate::domain::recurrence::Come;
-use crate::domain::{Lane, OnUnknown, PlanStatus, Slot, Steps, Terms, Tier};
+use crate::domain::{Content, Lane, OnUnknown, PlanStatus, Slot, Steps, Terms, Tier};
 
 /// Deliveries of a plan by status. Disjoint; they add up to `total`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub struct View {
     pub plan: PlanRef,
     /// When it was accepted.
     pub created_at: Timestamp,
+    /// Counts what was done to it: edits and orders, not what became of its deliveries.
+    pub epoch: i32,
     /// Where it is in its life.
     pub status: PlanStatus,
     /// Its priority.
@@ -86,6 +88,10 @@ pub struct View {
     pub started_at: Option<Timestamp>,
     /// When nothing was open any more.
     pub finished_at: Option<Timestamp>,
+    /// When it was put into the bin, and when it will be purged; `None`: it is not there.
+    pub binned: Option<(Timestamp, Timestamp)>,
+    /// When what it said was erased.
+    pub erased_at: Option<Timestamp>,
     /// At most 200 characters.
     pub title: String,
     /// The caller's own name for it.
@@ -121,6 +127,20 @@ pub struct Filter {
     pub created_after: Option<Timestamp>,
     /// Those that Herald made itself, too.
     pub internal: bool,
+    /// Made before this.
+    pub created_before: Option<Timestamp>,
+    /// With this priority.
+    pub lane: Option<Lane>,
+    /// In the bin, which is looked into apart from everything else.
+    pub binned: bool,
+}
+
+impl Filter {
+    /// The status by whose index plans are found.
+    fn indexed_status(&self) -> Option<i16> {
+        let everywhere = [PlanStatus::Running, PlanStatus::Finished];
+        self.status.filter(|status| !everywhere.contains(status)).map(PlanStatus::code)
+    }
 }
 
 /// Ids of matching plans below `before`, newest first, out of at most `scan` rows read.
@@ -134,13 +154,30 @@ pub async fn find(
     filter: &Filter,
     (scan, limit): (i64, i64),
 ) -> Result<Vec<i64>, Error> {
-    let statement = client.prepare_cached(include_str!("sql/plans/find.sql")).await?;
+    let sql = match filter {
+        Filter { binned: true, .. } => include_str!("sql/plans/find_binned.sql"),
+        _ if filter.indexed_status().is_some() => include_str!("sql/plans/find_status.sql"),
+        _ => include_str!("sql/plans/find.sql"),
+    };
+    let statement = client.prepare_cached(sql).await?;
+    let lane = filter.lane.map(Lane::code);
     let status = filter.status.map(PlanStatus::code);
     let text = filter.text.as_ref().map(|text| text.to_lowercase());
     let rows = client
         .query(
             &statement,
-            &[&tenant_id, &before, &status, &text, &filter.created_after, &scan, &limit, &filter.internal],
+            &[
+                &tenant_id,
+                &before,
+                &status,
+                &text,
+                &filter.created_after,
+                &scan,
+                &limit,
+                &filter.internal,
+                &filter.created_before,
+                &lane,
+            ],
         )
         .await?;
     Ok(rows.iter().map(|row| row.get("id")).collect())
@@ -154,10 +191,21 @@ pub async fn find_end(
     client: &impl GenericClient,
     tenant_id: i64,
     before: i64,
+    filter: &Filter,
     scan: i64,
 ) -> Result<Option<i64>, Error> {
-    let statement = client.prepare_cached(include_str!("sql/plans/find_end.sql")).await?;
-    let row = client.query_opt(&statement, &[&tenant_id, &before, &scan]).await?;
+    let row = match (filter.binned, filter.indexed_status()) {
+        (false, Some(status)) => {
+            let statement = client.prepare_cached(include_str!("sql/plans/find_end_status.sql")).await?;
+            client.query_opt(&statement, &[&tenant_id, &before, &scan, &status]).await?
+        }
+        (binned, _) => {
+            let all = include_str!("sql/plans/find_end.sql");
+            let sql = if binned { include_str!("sql/plans/find_end_binned.sql") } else { all };
+            let statement = client.prepare_cached(sql).await?;
+            client.query_opt(&statement, &[&tenant_id, &before, &scan]).await?
+        }
+    };
     Ok(row.map(|row| row.get("id")))
 }
 
@@ -175,6 +223,20 @@ pub async fn by_reference(
     Ok(row.map(|row| row.get("id")))
 }
 
+/// The identity of the plan the tenant calls `reference`.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn named(
+    client: &impl GenericClient,
+    tenant_id: i64,
+    reference: &str,
+) -> Result<Option<PlanRef>, Error> {
+    let statement = client.prepare_cached(include_str!("sql/plans/by_reference.sql")).await?;
+    let row = client.query_opt(&statement, &[&tenant_id, &reference]).await?;
+    Ok(row.map(|row| PlanRef::new(row.get("created_at"), row.get("id"))))
+}
+
 /// The plans of these internal ids, in their order; other tenants' are left out.
 ///
 /// # Errors
@@ -182,6 +244,21 @@ pub async fn by_reference(
 pub async fn views(client: &impl GenericClient, tenant_id: i64, ids: &[i64]) -> Result<Vec<View>, Error> {
     let statement = client.prepare_cached(include_str!("sql/plans/views.sql")).await?;
     client.query(&statement, &[&tenant_id, &ids]).await?.iter().map(read).collect()
+}
+
+/// What a plan says, as it was given; `None` when the tenant has no plan of exactly this identity.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn content(
+    client: &impl GenericClient,
+    tenant_id: i64,
+    plan: PlanRef,
+) -> Result<Option<Content>, Error> {
+    let Ok(created_at) = Timestamp::from_millisecond(plan.created_ms) else { return Ok(None) };
+    let statement = client.prepare_cached(include_str!("sql/plans/content.sql")).await?;
+    let row = client.query_opt(&statement, &[&tenant_id, &plan.id, &created_at]).await?;
+    Ok(row.map(|row| row.get::<_, Json<Content>>("content").0))
 }
 
 /// What the lists below a plan need of it.
@@ -232,6 +309,7 @@ fn read(row: &Row) -> Result<View, Error> {
     Ok(View {
         plan: PlanRef::new(created_at, row.get("id")),
         created_at,
+        epoch: row.get("epoch"),
         status,
         lane: Lane::from_code(row.get("lane"))?,
         on_unknown: OnUnknown::from_code(row.get("on_unknown"))?,
@@ -239,6 +317,8 @@ fn read(row: &Row) -> Result<View, Error> {
         expires_at: Some(row.get("expires_at")).filter(|at| *at != super::drafts::never()),
         started_at: row.get("started_at"),
         finished_at: row.get("finished_at"),
+        binned: row.get::<_, Option<Timestamp>>("binned_at").zip(row.get("purge_at")),
+        erased_at: row.get("erased_at"),
         title: row.get("title"),
         reference: row.get("reference"),
         tiers: row.get::<_, Json<Vec<Tier>>>("tiers").0,

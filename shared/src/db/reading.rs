@@ -77,6 +77,8 @@ pub struct Page {
     pub terms: Terms,
     /// Its content has been erased.
     pub erased: bool,
+    /// The plan is in the bin, or what it said is gone.
+    pub closed: bool,
     /// What the recipient may answer with.
     pub acknowledgement: Option<Value>,
     /// The caller's name for the person.
@@ -103,6 +105,7 @@ pub async fn page(client: &impl GenericClient, plan_id: i64, no: i32) -> Result<
         status: PlanStatus::from_code(row.get("status"))?,
         terms: row.get::<_, Option<Json<Terms>>>("terms").map(|Json(terms)| terms).unwrap_or_default(),
         erased: row.get("erased"),
+        closed: row.get("closed"),
         acknowledgement: row.get("acknowledgement"),
         key: row.get("key"),
         locale: row.get("locale"),

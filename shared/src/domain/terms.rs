@@ -1,6 +1,7 @@
 //! What a plan asks for beyond the common, as stored in `plan.terms`: NULL for most plans, so that they pay nothing for it.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::approval::{Approval, Person};
 use super::quiet::QuietRule;
@@ -49,6 +50,12 @@ pub struct Terms {
     /// When it recurs: the plan is a pattern. SQL asks for its presence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recurrence: Option<Recurrence>,
+    /// How long after its end what it says, and everybody's names, addresses and variables, are kept. SQL reads it too (`keep_until`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Wait>,
+    /// Public id of the plan this one shows its sender beforehand. Given by Herald, not by callers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview_of: Option<Uuid>,
 }
 
 words! {

@@ -14,10 +14,10 @@ SELECT 'plan ' || p.id || ' has ' || to_jsonb(c)
        LATERAL (
        SELECT count(r.read_at) AS n_read, count(r.answered_at) AS n_acknowledged
          FROM recipient r WHERE r.plan_id = p.id) AS r
- WHERE NOT to_jsonb(p) @> to_jsonb(c)
+ WHERE p.purged_at IS NULL AND (NOT to_jsonb(p) @> to_jsonb(c)
     OR NOT to_jsonb(p) @> to_jsonb(r)
     OR p.answers IS DISTINCT FROM (SELECT jsonb_object_agg(a.answer, a.n)
                                      FROM (SELECT r.answer, count(*) AS n FROM recipient r
                                             WHERE r.plan_id = p.id AND r.answer IS NOT NULL GROUP BY r.answer) AS a)
     OR (p.status = 6 AND p.first_tiers = '{}' AND p.untils IS NULL AND c.n_deliveries <> p.n_recipients * cardinality(p.slots)
-        AND NOT coalesce(p.terms ? 'recurrence', false))
+        AND NOT coalesce(p.terms ? 'recurrence', false)))

@@ -96,9 +96,15 @@ fn filled(path: &str, other: &Belongings) -> String {
 /// A good body for a route that takes one.
 fn body(route: &Route) -> Option<Value> {
     match (route.method.as_str(), route.path.as_str()) {
-        ("POST", "/v1/plans") => Some(plan_body("canary-mine")),
+        ("POST", "/v1/plans") | ("PUT", "/v1/plans/{id}") => Some(plan_body("canary-mine")),
         ("POST", "/v1/accounts") => {
             Some(json!({"name": "canary-theirs", "channel": "inbox", "provider": "inbox"}))
+        }
+        ("POST", "/v1/plans/{id}/preview" | "/v1/plans/{id}/render") => {
+            Some(json!({"to": {"key": "canary-owner"}}))
+        }
+        ("POST", "/v1/plans/batch") => {
+            Some(json!({"action": "pause", "ids": ["019bd2a2-1f00-7b3c-9a44-0d1e2f3a4b5c"]}))
         }
         ("PATCH", "/v1/accounts/{id}") => Some(json!({"order": 7})),
         ("POST", "/v1/deliveries/{id}/resolve") => Some(json!({"to": "sent"})),
@@ -122,6 +128,9 @@ fn body(route: &Route) -> Option<Value> {
             | "/v1/plans/{id}/escalate"
             | "/v1/plans/{id}/send"
             | "/v1/plans/{id}/approve"
+            | "/v1/plans/{id}/dry-run"
+            | "/v1/plans/{id}/bin"
+            | "/v1/plans/{id}/restore"
             | "/v1/plans/{id}/recipients"
             | "/v1/subscriptions/{id}/test"
             | "/v1/inbox/{owner}/{id}/read",

@@ -34,7 +34,7 @@ pub(super) enum Known {
 type Hash = (u32, u32);
 
 /// What was seen.
-pub(super) struct Seen {
+pub(in super::super) struct Seen {
     keys: RandomState,
     /// Identity to a check of everything.
     people: Vec<HashMap<Hash, u32>>,
@@ -76,7 +76,12 @@ impl Seen {
     }
 
     /// Whether somebody has the same to read at the same address already; now somebody has.
-    pub(super) fn is_repeated(&mut self, kind: &str, person: &NewRecipient, message: &Message) -> bool {
+    pub(in super::super) fn is_repeated(
+        &mut self,
+        kind: &str,
+        person: &NewRecipient,
+        message: &Message,
+    ) -> bool {
         let Some(address) = person.addresses.get(kind) else { return false };
         let (part, hash) = place(self.keys.hash_one((kind, what_is_read(kind, address, person, message))));
         if self.reads >= MAX_READ {

@@ -131,7 +131,7 @@ async fn in_time<T>(app: &App, asked: impl Future<Output = Result<T>>) -> Result
     tokio::time::timeout(app.deadline, asked).await.unwrap_or_else(|_| Err(db::Error::Deadline.into()))
 }
 
-async fn turn(app: &App) -> Result<SemaphorePermit<'_>> {
+pub(super) async fn turn(app: &App) -> Result<SemaphorePermit<'_>> {
     match tokio::time::timeout(TURN, app.uploads.acquire()).await {
         Ok(Ok(turn)) => Ok(turn),
         _ => Err(Problem::unavailable("Another upload is being taken; try again when it has ended.", 5)),

@@ -4,5 +4,5 @@ UPDATE plan
    SET status = $4::smallint, epoch = epoch + 1, parked = parked OR $4::smallint = 5, expanded = expanded OR status + 0 = 1,
        finished_at = CASE WHEN status + 0 = 1 THEN now() ELSE finished_at END,
        n_waiting = CASE WHEN status + 0 = 1 AND untils IS NOT NULL THEN n_recipients ELSE n_waiting END
- WHERE tenant_id = $1 AND id = $2 AND status + 0 = ANY($3::smallint[])
+ WHERE tenant_id = $1 AND id = $2 AND status + 0 = ANY($3::smallint[]) AND binned_at IS NULL
 RETURNING status

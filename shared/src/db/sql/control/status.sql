@@ -1,2 +1,2 @@
 -- A plan's status. $1 tenant, $2 plan, $3 when it was made.
-SELECT status FROM plan WHERE tenant_id = $1 AND id = $2 AND created_at = $3
+SELECT status FROM plan WHERE tenant_id = $1 AND id = $2 AND created_at = $3 AND purged_at IS NULL

@@ -3,7 +3,7 @@
 -- $7 most rows.
 SELECT m.plan_id, m.slot, m.no, m.created_at, m.read_at, p.created_at AS plan_created_at, p.title, p.content, p.terms, r.name, r.variables
 FROM inbox_message m
-JOIN plan p ON p.id = m.plan_id AND p.tenant_id = $1
+JOIN plan p ON p.id = m.plan_id AND p.tenant_id = $1 AND p.binned_at IS NULL
 JOIN recipient r ON r.plan_id = m.plan_id AND r.no = m.no
 WHERE m.tenant_id = $1 AND m.owner = $2
   AND ($3::timestamptz IS NULL OR (m.created_at, m.plan_id, m.slot, m.no) < ($3, $4::bigint, $5::smallint, $6::integer))

@@ -1,3 +1,3 @@
 -- The plan the tenant calls so.
 -- $1 tenant, $2 reference.
-SELECT id FROM plan WHERE tenant_id = $1 AND reference = $2
+SELECT id, created_at FROM plan WHERE tenant_id = $1 AND reference = $2

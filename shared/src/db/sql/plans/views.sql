@@ -7,15 +7,15 @@
 -- Whoever was not expanded when the plan was ended has no delivery and counts as cancelled.
 -- people: only plans with several slots or with ladders keep a state per recipient; else the delivery counters say it all. Whose ladder
 -- is open is still pending, unless reached; whose was cut off counts as cancelled, unless reached or unknown.
-SELECT p.id, p.created_at, p.status, p.lane, p.on_unknown, p.slots, p.send_at, p.expires_at, p.started_at, p.finished_at,
+SELECT p.id, p.created_at, p.epoch, p.status, p.lane, p.on_unknown, p.slots, p.send_at, p.expires_at, p.started_at, p.finished_at,
        p.n_recipients, p.n_duplicates, p.n_open, p.n_deliveries, p.n_sent, p.n_delivered, p.n_failed, p.n_unknown,
        p.n_suppressed, p.n_cancelled, p.n_expired, p.n_read, p.n_acknowledged, p.answers, p.title, p.reference, p.acknowledgement, p.metadata,
        p.tiers, p.terms, p.series_id, (SELECT s.created_at FROM plan s WHERE s.id = p.series_id) AS series_created_at,
        CASE WHEN p.terms ? 'recurrence' THEN (SELECT ARRAY[s.n_started, s.n_skipped] FROM series s WHERE s.plan_id = p.id) END AS come,
-       p.n_waiting, p.untils IS NOT NULL AS ladder,
+       p.binned_at, p.purge_at, p.erased_at, p.n_waiting, p.untils IS NOT NULL AS ladder,
        work.queued, work.sending, people.reached, people.unreachable, people.cancelled, people.unknown
 FROM unnest($2::bigint[]) WITH ORDINALITY AS wanted (id, rank)
-JOIN plan p ON p.id = wanted.id AND p.tenant_id = $1
+JOIN plan p ON p.id = wanted.id AND p.tenant_id = $1 AND p.purged_at IS NULL
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(CASE WHEN j.state = 1 THEN j.units ELSE claimed.pending END), 0)::bigint AS queued,
            coalesce(sum(claimed.sending), 0)::bigint AS sending

@@ -11,7 +11,7 @@ WITH given AS MATERIALIZED (
     SELECT g.plan_id, g.no, g.channel, g.answer, g.words, g.ord, r.key, r.read_at IS NULL AS unread
       FROM given g JOIN recipient r ON r.plan_id = g.plan_id AND r.no = g.no
      WHERE CASE WHEN g.answer IS NULL THEN r.read_at IS NULL ELSE r.answered_at IS NULL END
-       AND EXISTS (SELECT FROM plan p WHERE p.id = g.plan_id AND p.status + 0 NOT IN (0, 1, 2, 7))
+       AND EXISTS (SELECT FROM plan p WHERE p.id = g.plan_id AND p.status + 0 NOT IN (0, 1, 2, 7) AND p.binned_at IS NULL)
      ORDER BY g.plan_id, g.no FOR NO KEY UPDATE OF r
 ), written AS (
     UPDATE recipient r

@@ -1,0 +1,2 @@
+-- What a plan says. $1 tenant, $2 plan, $3 when it was made.
+SELECT content FROM plan WHERE tenant_id = $1 AND id = $2 AND created_at = $3 AND purged_at IS NULL
