@@ -50,6 +50,24 @@ impl Problems {
         self.push(Place::Header(name.to_owned()), detail.into());
     }
 
+    /// Moves what was found in these fields of the body below another place: they were taken from there.
+    pub fn below(&mut self, place: &str, fields: &[&str]) {
+        for problem in &mut self.list {
+            let Place::Pointer(pointer) = &mut problem.place else { continue };
+            let first = pointer.split('/').nth(1).unwrap_or_default();
+            if fields.contains(&first) {
+                *pointer = format!("{place}{pointer}");
+            }
+        }
+    }
+
+    /// Adds what was found elsewhere.
+    pub fn append(&mut self, others: Problems) {
+        let unlisted = others.count - others.list.len();
+        others.list.into_iter().for_each(|problem| self.push(problem.place, problem.detail));
+        self.count += unlisted;
+    }
+
     fn push(&mut self, place: Place, detail: String) {
         self.count += 1;
         if self.list.len() < MAX_PROBLEMS {

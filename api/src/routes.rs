@@ -14,12 +14,14 @@ mod inbox;
 mod keep;
 mod keys;
 mod plans;
+mod policies;
 mod preview;
 mod qr;
 mod recipients;
 mod resolve;
 mod settings;
 mod subscriptions;
+mod templates;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -111,6 +113,8 @@ pub fn table() -> Vec<Route> {
     table.extend(resolve::routes());
     table.extend(dead_letters::routes());
     table.extend(accounts::routes());
+    table.extend(templates::routes());
+    table.extend(policies::routes());
     table.extend(inbox::routes());
     table.extend(keys::routes());
     table.extend(settings::routes());

@@ -177,6 +177,11 @@ impl Client {
         self.call(Method::PATCH, path, &[], Some(body.to_string().into_bytes())).await
     }
 
+    /// PUT of JSON.
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.call(Method::PUT, path, &[], Some(body.to_string().into_bytes())).await
+    }
+
     /// DELETE.
     pub async fn delete(&self, path: &str) -> Answer {
         self.call(Method::DELETE, path, &[], None).await

@@ -8,22 +8,23 @@ use herald_shared::db::claim::Claimed;
 use herald_shared::domain::template;
 use herald_shared::links::Links;
 
-/// Plans kept; at some 30 kB each.
+/// Wordings of plans kept; at some 30 kB each.
 const KEPT: usize = 256;
 
 /// The cache. Content never changes after acceptance, so an entry is never stale.
 #[derive(Default)]
-pub(crate) struct Messages(Mutex<HashMap<i64, Arc<Message>>>);
+pub(crate) struct Messages(Mutex<HashMap<(i64, i32), Arc<Message>>>);
 
 impl Messages {
-    /// The message of a claimed job's plan, or why its templates cannot be used.
+    /// What a claimed job says, or why its templates cannot be used.
     pub(crate) fn get(
         &self,
         claimed: &mut Claimed,
         links: Option<Arc<Links>>,
     ) -> Result<Arc<Message>, String> {
         let mut kept = self.0.lock().expect("nothing panics while it is held");
-        if let Some(message) = kept.get(&claimed.plan.id) {
+        let key = (claimed.plan.id, claimed.message.wording);
+        if let Some(message) = kept.get(&key) {
             return Ok(message.clone());
         }
         let plan = &mut claimed.message;
@@ -50,7 +51,7 @@ impl Messages {
         if kept.len() >= KEPT {
             kept.clear();
         }
-        kept.insert(claimed.plan.id, message.clone());
+        kept.insert(key, message.clone());
         Ok(message)
     }
 }

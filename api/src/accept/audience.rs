@@ -17,8 +17,6 @@ use crate::problems::Problems;
 
 /// People of one plan given inline.
 pub(super) const MAX_RECIPIENTS: usize = 10_000;
-/// Functions every template has; the engine lists them among the variables a template uses.
-const BUILT_IN: [&str; 4] = ["range", "dict", "debug", "namespace"];
 /// Different sets of missing variables looked into; a real audience has one or two.
 const MAX_GAPS: usize = 16;
 
@@ -118,9 +116,15 @@ impl Audience {
     /// Renders the message once, so that what fails for everybody (a filter's arguments, endless loops) is told now.
     fn try_first(&self, message: &Message, problems: &mut Problems) {
         let Some((index, person)) = self.people.first().filter(|_| problems.is_empty()) else { return };
-        if let Err(problem) = message.compiled.trial(person.name.as_deref(), person.variables.as_ref()) {
-            let detail = format!("cannot be rendered for /recipients/{index}: {}", problem.detail);
-            problems.add(content::pointer(problem.field, &message.content), detail);
+        let (name, variables) = (person.name.as_deref(), person.variables.as_ref());
+        let detail = |detail: &str| format!("cannot be rendered for /recipients/{index}: {detail}");
+        if let Err(problem) = message.compiled.trial(name, variables) {
+            problems.add(message.origin.pointer(problem.field, &message.content), detail(&problem.detail));
+        }
+        for worded in &message.wordings {
+            if let Err(problem) = worded.compiled.trial(name, variables) {
+                problems.add(&*worded.pointer, detail(&problem.detail));
+            }
         }
     }
 }
@@ -161,30 +165,20 @@ pub(super) fn repetitions(
     repeated
 }
 
-/// Variables the message takes from its recipients.
-fn used(message: &Message) -> Vec<String> {
-    let names = message.compiled.variables().iter();
-    names
-        .filter(|name| !["name", LINK].contains(&name.as_str()) && !BUILT_IN.contains(&name.as_str()))
-        .cloned()
-        .collect()
-}
-
 /// A digest of where a person receives something and of what shows of them in it. A webhook's body has everything.
 pub(super) fn what_is_read(kind: &str, address: &str, person: &NewRecipient, message: &Message) -> [u8; 32] {
-    let names = message.compiled.variables();
     let whole = kind == Channel::Webhook.address_kind();
-    let name = person.name.as_deref().filter(|_| whole || names.contains("name"));
+    let name = person.name.as_deref().filter(|_| whole || message.uses("name"));
     let key = person.key.as_deref().filter(|_| whole);
     // Everybody has a page of their own.
-    let own = message.compiled.says_link().then(|| identity(person));
+    let own = message.says_link().then(|| identity(person));
     let variables: Vec<(&String, &Value)> =
-        person.variables.iter().flatten().filter(|(name, _)| whole || names.contains(*name)).collect();
+        person.variables.iter().flatten().filter(|(name, _)| whole || message.uses(name)).collect();
     let text = serde_json::to_string(&(address, key, name, own, variables));
     digest::of(&text.expect("strings and JSON values can be written as JSON"))
 }
 
-fn breaks_lines(value: &Value) -> bool {
+pub(super) fn breaks_lines(value: &Value) -> bool {
     match value {
         Value::String(text) => text.chars().any(is_line_breaking),
         Value::Array(items) => items.iter().any(breaks_lines),
@@ -204,7 +198,12 @@ pub(super) struct Needs {
 
 impl Needs {
     pub(super) fn of(message: &Message) -> Self {
-        Needs { used: used(message), says_link: message.compiled.says_link(), bearable: HashMap::new() }
+        let mut used: Vec<String> = message.all().flat_map(content::variables).collect();
+        if !message.wordings.is_empty() {
+            used.sort_unstable();
+            used.dedup();
+        }
+        Needs { used, says_link: message.says_link(), bearable: HashMap::new() }
     }
 
     /// What one person lacks, or has and must not: where below them, and what.
@@ -242,8 +241,9 @@ impl Needs {
         if self.bearable.len() == MAX_GAPS {
             return false;
         }
-        let rendered = message.compiled.trial(person.name.as_deref(), person.variables.as_ref());
-        self.bearable.insert(missing.to_vec(), rendered.is_ok());
-        rendered.is_ok()
+        let (name, variables) = (person.name.as_deref(), person.variables.as_ref());
+        let rendered = message.all().all(|compiled| compiled.trial(name, variables).is_ok());
+        self.bearable.insert(missing.to_vec(), rendered);
+        rendered
     }
 }

@@ -1,9 +1,10 @@
 //! From the body of `POST /v1/plans` to a [`Draft`]: pure, all problems at once.
 
 use herald_channels::NetPolicy;
+use herald_shared::db::templates::Template;
 use herald_shared::domain::approval::{Approval, Lack};
 use herald_shared::domain::content::asks_for_reading;
-use herald_shared::domain::{self, Channel, FirstTiers, Lane, OnUnknown, Slot, Terms, Tier};
+use herald_shared::domain::{self, Channel, FirstTiers, Lane, OnUnknown, Slot, TemplateUse, Terms, Tier};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -11,9 +12,10 @@ use super::audience::{self, Audience};
 use super::choices::Chosen;
 use super::content::{self, Message};
 use super::draft::Draft;
+use super::library::{self, Library, Wanted};
 use super::schedule::{self, Schedule};
-use super::steps::{self, Steps};
-use super::{approval, terms};
+use super::steps::Steps;
+use super::{approval, policy, terms};
 use crate::json::{Document, Field, Object};
 use crate::problems::Problems;
 
@@ -28,6 +30,8 @@ const MAX_OPTION: usize = 50;
 pub struct Given<'a> {
     /// The tenant's accounts.
     pub chosen: &'a Chosen,
+    /// What was looked up of what the body names.
+    pub library: &'a Library,
     /// Recipients' pages have an address.
     pub published: bool,
     /// Which webhook targets may be named.
@@ -43,6 +47,14 @@ pub struct Refused {
     pub problems: Problems,
     /// A channel had no enabled account; perhaps what is known of the accounts is out of date.
     pub lacks_account: bool,
+    /// What has to be looked up before anything can be said of the body.
+    pub wanted: Wanted,
+}
+
+impl Refused {
+    pub(super) fn wants(wanted: Wanted) -> Self {
+        Refused { problems: Problems::default(), lacks_account: false, wanted }
+    }
 }
 
 /// Reads a plan.
@@ -65,10 +77,20 @@ fn read_as(document: &Document<'_>, given: &Given<'_>, edits: bool) -> Result<Dr
     let mut problems = Problems::default();
     let root = document.root();
     let Some(mut plan) = root.object(&mut problems) else {
-        return Err(Refused { problems, lacks_account: false });
+        return Err(Refused { problems, ..Refused::wants(Wanted::default()) });
     };
-    let mut message = content::read(&mut plan, &mut problems);
-    let steps = steps::read(&mut plan, given.chosen, &mut problems);
+    let mut asked = given.library.ask();
+    let names_policy = plan.has("policy");
+    let policy = policy::apply(&mut plan, &mut asked, &mut problems);
+    // Read first, since tiers may have words; told after them.
+    let mut later = Problems::default();
+    let chosen = (given.chosen, names_policy && policy.is_none());
+    let steps = super::steps::read(&mut plan, chosen, &mut asked, &mut later);
+    let (mut message, template) = content::read(&mut plan, &mut asked, steps.whole(), &mut problems);
+    problems.append(later);
+    if !asked.wanted.is_empty() {
+        return Err(Refused::wants(asked.wanted));
+    }
     let is_draft = is_draft(&mut plan, edits, &mut problems);
     // People may come later into a draft.
     let people = match is_draft {
@@ -80,6 +102,8 @@ fn read_as(document: &Document<'_>, given: &Given<'_>, edits: bool) -> Result<Dr
     });
     let frame = frame(&mut plan, given.now, (is_draft, &steps), &mut problems);
     let mut terms = terms::read(&mut plan, &mut problems);
+    terms.policy = policy;
+    terms.templates = templates(template, &steps, &mut problems);
     if let Some(frame) = &frame {
         terms::check(&terms, frame.acknowledgement.as_ref(), &mut problems);
     }
@@ -87,14 +111,16 @@ fn read_as(document: &Document<'_>, given: &Given<'_>, edits: bool) -> Result<Dr
         steps.check_answers(&mut problems);
     }
     let mut lacks_approver = false;
-    not_yet(&mut plan, &mut problems);
     plan.finish(&mut problems);
     if let Some(message) = &mut message {
         let acknowledgement = frame.as_ref().and_then(|frame| frame.acknowledgement.as_ref());
         let asks = terms.protected || asks_for_reading(&steps.tiers, acknowledgement);
-        content::check_link(message, asks, given.published, &mut problems);
-        audience.check_variables(message, &mut problems);
-        content::check_fit(message, &steps.tiers, &mut problems);
+        let lane = frame.as_ref().map_or(Lane::Normal, |frame| frame.lane);
+        content::word(message, template, &steps.said(lane), &mut problems);
+        check_message(message, (asks, given.published), &audience, &mut problems);
+    }
+    if terms.policy.is_some() {
+        policy::point_at_policy(&mut problems);
     }
     if let Some(frame) = frame.as_ref().filter(|frame| !frame.draft) {
         let people = audience.people.len();
@@ -104,8 +130,31 @@ fn read_as(document: &Document<'_>, given: &Given<'_>, edits: bool) -> Result<Dr
         (Some(message), Some(frame)) if problems.is_empty() => {
             Ok(draft(message, steps, given.chosen, audience, (frame, terms)))
         }
-        _ => Err(Refused { problems, lacks_account: steps.lacks_account || lacks_approver }),
+        _ => {
+            let lacks_account = steps.lacks_account || lacks_approver;
+            Err(Refused { problems, lacks_account, wanted: Wanted::default() })
+        }
     }
+}
+
+/// Checks what is said: its links, its variables, and whether its channels can carry it.
+fn check_message(
+    message: &mut Message,
+    (asks, published): (bool, bool),
+    audience: &Audience,
+    problems: &mut Problems,
+) {
+    content::check_link(message, asks, published, problems);
+    audience.check_variables(message, problems);
+    content::check_fit(message, problems);
+}
+
+/// What the plan notes of its templates: the message's own, and those of its tiers.
+fn templates(own: Option<&Template>, steps: &Steps<'_>, problems: &mut Problems) -> Vec<TemplateUse> {
+    if let Some(own) = own {
+        library::check_kind(own, steps.bare_channels(), "/template", problems);
+    }
+    library::used(own.into_iter().chain(steps.wordings.iter().map(|wording| wording.template)))
 }
 
 /// Settles who must agree before the plan goes out. `true`: what the tenant has set may be known too late.
@@ -202,13 +251,6 @@ fn acknowledgement(field: &Field<'_>, problems: &mut Problems) -> Option<Value> 
     }
     object.finish(problems);
     Some(json!({ "options": options, "other": other }))
-}
-
-/// What the contract has and this release does not: said so, instead of "not a known field".
-fn not_yet(plan: &mut Object<'_>, problems: &mut Problems) {
-    if let Some(field) = plan.take("policy") {
-        field.refuse(problems, "is not supported yet: give channels or tiers");
-    }
 }
 
 fn draft(

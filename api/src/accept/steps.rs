@@ -1,10 +1,13 @@
 //! `channels` and `tiers`: by which steps a plan goes out.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use herald_shared::domain::{self, Channel, Lane, Mode, Only, Proof, Tier, Wait};
+use herald_shared::db::templates::Template;
+use herald_shared::domain::{self, Channel, Lane, Mode, Only, Proof, Slot, Tier, Wait};
 
 use super::choices::Chosen;
+use super::library::{self, Asked};
 use super::terms::duration;
 use crate::json::{Field, Object};
 use crate::problems::Problems;
@@ -16,17 +19,58 @@ const MODES: &[&str] = &["all", "first"];
 /// What may end a ladder at a tier.
 const UNTIL: &[&str] = &["delivered", "read", "acknowledged"];
 
+/// A template that a tier has for one of its channels.
+pub(super) struct Wording<'a> {
+    /// The tier's position, from 0.
+    pub(super) tier: usize,
+    /// The channel.
+    pub(super) channel: Channel,
+    /// What is said there.
+    pub(super) template: &'a Template,
+    /// Where it was named.
+    pub(super) pointer: String,
+}
+
 /// What is known of the steps while problems are still being collected.
-pub(super) struct Steps {
+pub(super) struct Steps<'a> {
     /// The tiers, each with the channels that are well-formed.
     pub(super) tiers: Vec<Tier>,
     /// How many more times all of them come up.
     pub(super) repeat: u8,
     /// Some channel has no enabled account.
     pub(super) lacks_account: bool,
+    /// Templates of the tiers, in order.
+    pub(super) wordings: Vec<Wording<'a>>,
 }
 
-impl Steps {
+impl<'a> Steps<'a> {
+    /// What is said first, if every channel of every tier has a template, so that a plan needs no content.
+    pub(super) fn whole(&self) -> Option<&'a Template> {
+        let slots = self.tiers.iter().map(|tier| tier.channels.len()).sum::<usize>();
+        self.wordings.first().filter(|_| self.wordings.len() == slots).map(|first| first.template)
+    }
+
+    /// Every slot of a plan of this priority with the template it says, if it has one.
+    pub(super) fn said(&self, lane: Lane) -> Vec<(Slot, Option<&Wording<'a>>)> {
+        let steps = domain::Steps::of(&self.tiers, lane, self.repeat);
+        let mut said = Vec::new();
+        for (no, tier) in steps.with_places(&self.tiers) {
+            for channel in &self.tiers[tier].channels {
+                let is_theirs = |wording: &&Wording<'a>| wording.tier == tier && wording.channel == *channel;
+                said.push((Slot::new(no, *channel), self.wordings.iter().find(is_theirs)));
+            }
+        }
+        said
+    }
+
+    /// The channels of all tiers that have no template of their own.
+    pub(super) fn bare_channels(&self) -> impl Iterator<Item = Channel> {
+        let bare = |tier: &'_ Tier, channel: &Channel| !tier.template.contains_key(channel);
+        self.tiers
+            .iter()
+            .flat_map(move |tier| tier.channels.iter().copied().filter(move |channel| bare(tier, channel)))
+    }
+
     /// How long a ladder of this priority waits at most.
     pub(super) fn waits(&self, lane: Lane) -> Duration {
         let steps = domain::Steps::of(&self.tiers, lane, self.repeat);
@@ -66,10 +110,21 @@ impl Steps {
     }
 }
 
-/// Reads `channels` (with `mode`) or `tiers`; neither means mail.
-pub(super) fn read(plan: &mut Object<'_>, chosen: &Chosen, problems: &mut Problems) -> Steps {
+/// Reads `channels` (with `mode`) or `tiers`; neither means mail, unless what they are is not known (`unknown`).
+pub(super) fn read<'a>(
+    plan: &mut Object<'_>,
+    (chosen, unknown): (&Chosen, bool),
+    asked: &mut Asked<'a>,
+    problems: &mut Problems,
+) -> Steps<'a> {
     let repeat = plan.take("repeat").and_then(|field| repeat(&field, problems)).unwrap_or(0);
-    let mut reader = Reader { chosen, repeats: repeat > 0, lacks_account: false };
+    let mut reader = Reader {
+        chosen: Some(chosen),
+        repeats: repeat > 0,
+        lacks_account: false,
+        asked,
+        wordings: Vec::new(),
+    };
     let (channels, mode) = (plan.take("channels"), plan.take("mode"));
     if let (None, Some(mode)) = (&channels, &mode) {
         mode.refuse(problems, "goes with channels; a tier has a mode of its own");
@@ -89,21 +144,40 @@ pub(super) fn read(plan: &mut Object<'_>, chosen: &Chosen, problems: &mut Proble
         }
         (None, Some(tiers)) => reader.tiers(&tiers, problems),
         (None, None) => {
-            reader.check_account(Channel::Email, &plan.pointer("channels"), problems);
+            if !unknown {
+                reader.check_account(Channel::Email, &plan.pointer("channels"), problems);
+            }
             vec![Tier { channels: vec![Channel::Email], ..Tier::default() }]
         }
     };
-    Steps { tiers, repeat, lacks_account: reader.lacks_account }
+    Steps { tiers, repeat, lacks_account: reader.lacks_account, wordings: reader.wordings }
 }
 
-struct Reader<'a> {
-    chosen: &'a Chosen,
+/// Reads `tiers` and `repeat` of a policy: accounts may come later.
+pub(super) fn read_bare<'a>(
+    policy: &mut Object<'_>,
+    asked: &mut Asked<'a>,
+    problems: &mut Problems,
+) -> Steps<'a> {
+    let repeat = policy.take("repeat").and_then(|field| repeat(&field, problems)).unwrap_or(0);
+    let mut reader =
+        Reader { chosen: None, repeats: repeat > 0, lacks_account: false, asked, wordings: Vec::new() };
+    let tiers = policy.require("tiers", problems).map(|field| reader.tiers(&field, problems));
+    Steps { tiers: tiers.unwrap_or_default(), repeat, lacks_account: false, wordings: reader.wordings }
+}
+
+struct Reader<'r, 'a> {
+    /// The tenant's accounts, if they matter.
+    chosen: Option<&'r Chosen>,
     /// The whole ladder comes up again.
     repeats: bool,
+    /// Where templates are found.
+    asked: &'r mut Asked<'a>,
+    wordings: Vec<Wording<'a>>,
     lacks_account: bool,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'_, 'a> {
     fn tiers(&mut self, field: &Field<'_>, problems: &mut Problems) -> Vec<Tier> {
         let Some(items) = field.list(MAX_TIERS, problems) else { return Vec::new() };
         if items.is_empty() {
@@ -111,7 +185,7 @@ impl Reader<'_> {
         }
         let last = items.len().saturating_sub(1);
         let before = problems.count();
-        let read = |(i, item)| self.tier(item, i == last, problems);
+        let read = |(i, item)| self.tier(item, (i, i == last), problems);
         let tiers: Vec<Tier> = items.iter().enumerate().filter_map(read).collect();
         if let ([only], [Tier { wait: Some(_), until: None, .. }]) = (&items[..], &tiers[..])
             && problems.count() == before
@@ -122,7 +196,12 @@ impl Reader<'_> {
         tiers
     }
 
-    fn tier(&mut self, field: &Field<'_>, is_last: bool, problems: &mut Problems) -> Option<Tier> {
+    fn tier(
+        &mut self,
+        field: &Field<'_>,
+        (place, is_last): (usize, bool),
+        problems: &mut Problems,
+    ) -> Option<Tier> {
         let mut tier = field.object(problems)?;
         let channels = match tier.require("channels", problems) {
             Some(channels) => self.channels(&channels, problems),
@@ -159,8 +238,44 @@ impl Reader<'_> {
             Some(given)
         });
         let only = tier.take("only").and_then(|field| only(&field, problems));
+        let template = match tier.take("template") {
+            Some(field) => self.templates(&field, place, &channels, problems),
+            None => BTreeMap::new(),
+        };
         tier.finish(problems);
-        Some(Tier { channels, mode: mode.unwrap_or(Mode::All), wait, until, channel_wait, repeat, only })
+        let mode = mode.unwrap_or(Mode::All);
+        Some(Tier { channels, mode, wait, until, channel_wait, repeat, only, template })
+    }
+
+    /// Reads `template`: a name for all of the tier's channels, or one for some of them each.
+    fn templates(
+        &mut self,
+        field: &Field<'_>,
+        tier: usize,
+        channels: &[Channel],
+        problems: &mut Problems,
+    ) -> BTreeMap<Channel, String> {
+        let mut named = Vec::new();
+        if field.is_string() {
+            if let Some(template) = self.asked.template(field, problems) {
+                library::check_kind(template, channels.iter().copied(), &field.pointer(), problems);
+                named.extend(channels.iter().map(|channel| (*channel, template, field.pointer())));
+            }
+        } else if let Some(mut object) = field.object(problems) {
+            for channel in channels {
+                let Some(field) = object.take(channel.as_str()) else { continue };
+                let Some(template) = self.asked.template(&field, problems) else { continue };
+                library::check_kind(template, [*channel], &field.pointer(), problems);
+                named.push((*channel, template, field.pointer()));
+            }
+            for other in object.rest() {
+                other.refuse(problems, "is none of the tier's channels");
+            }
+        }
+        let names = named.iter().map(|(channel, template, _)| (*channel, template.name.clone())).collect();
+        let wording = |(channel, template, pointer)| Wording { tier, channel, template, pointer };
+        self.wordings.extend(named.into_iter().map(wording));
+        names
     }
 
     fn channels(&mut self, field: &Field<'_>, problems: &mut Problems) -> Vec<Channel> {
@@ -183,7 +298,7 @@ impl Reader<'_> {
     }
 
     fn check_account(&mut self, channel: Channel, pointer: &str, problems: &mut Problems) {
-        if self.chosen.account(channel).is_none() {
+        if self.chosen.is_some_and(|chosen| chosen.account(channel).is_none()) {
             self.lacks_account = true;
             let detail =
                 format!("there is no enabled account for {channel}: make one with POST /v1/accounts");

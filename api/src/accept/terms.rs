@@ -45,7 +45,7 @@ fn sender(field: &Field<'_>, problems: &mut Problems) -> Option<Person> {
 }
 
 /// Reads `enough`; whether its options are the plan's is for [`check`] to say.
-fn enough(field: &Field<'_>, problems: &mut Problems) -> Option<Enough> {
+pub(super) fn enough(field: &Field<'_>, problems: &mut Problems) -> Option<Enough> {
     let mut object = field.object(problems)?;
     let count = object.require("count", problems).and_then(|count| count.integer(1, MAX_ENOUGH, problems));
     let options = object.take("options").and_then(|field| {

@@ -229,9 +229,11 @@ impl Judge {
     /// What fails for everybody is told at the first.
     fn render(&mut self, line: u64, person: &NewRecipient) -> Result<(), String> {
         self.rendered = true;
-        let rendered = self.message.compiled.trial(person.name.as_deref(), person.variables.as_ref());
-        rendered.map(drop).map_err(|problem| {
-            format!("The plan's {} cannot be rendered for line {line}: {}", problem.field, problem.detail)
+        let (name, variables) = (person.name.as_deref(), person.variables.as_ref());
+        let problem = self.message.all().find_map(|compiled| compiled.trial(name, variables).err());
+        problem.map_or(Ok(()), |problem| {
+            let (field, detail) = (problem.field, problem.detail);
+            Err(format!("The plan's {field} cannot be rendered for line {line}: {detail}"))
         })
     }
 

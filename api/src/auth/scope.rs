@@ -16,6 +16,14 @@ pub enum Scope {
     AccountsRead,
     /// Make, change, verify and delete accounts.
     AccountsWrite,
+    /// See templates and try them.
+    TemplatesRead,
+    /// Make, change, copy and delete templates.
+    TemplatesWrite,
+    /// See policies.
+    PoliciesRead,
+    /// Make, change, copy, enable, disable and delete policies.
+    PoliciesWrite,
     /// Read anybody's in-app inbox.
     InboxRead,
     /// See keys.
@@ -34,12 +42,16 @@ pub enum Scope {
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Scope; 12] = [
+    pub const ALL: [Scope; 16] = [
         Scope::PlansRead,
         Scope::PlansWrite,
         Scope::PlansApprove,
         Scope::AccountsRead,
         Scope::AccountsWrite,
+        Scope::TemplatesRead,
+        Scope::TemplatesWrite,
+        Scope::PoliciesRead,
+        Scope::PoliciesWrite,
         Scope::InboxRead,
         Scope::KeysRead,
         Scope::KeysWrite,
@@ -58,6 +70,10 @@ impl Scope {
             Scope::PlansApprove => "plans:approve",
             Scope::AccountsRead => "accounts:read",
             Scope::AccountsWrite => "accounts:write",
+            Scope::TemplatesRead => "templates:read",
+            Scope::TemplatesWrite => "templates:write",
+            Scope::PoliciesRead => "policies:read",
+            Scope::PoliciesWrite => "policies:write",
             Scope::InboxRead => "inbox:read",
             Scope::KeysRead => "keys:read",
             Scope::KeysWrite => "keys:write",

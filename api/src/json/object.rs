@@ -38,6 +38,17 @@ impl<'a> Object<'a> {
         format!("{}/{name}", self.parent)
     }
 
+    /// Whether the field `name` is given.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.fields.get(name).is_some_and(|raw| raw.get() != "null")
+    }
+
+    /// Gives it a field from elsewhere.
+    pub fn put(&mut self, name: &'a str, raw: &'a RawValue) {
+        self.fields.insert(Cow::Borrowed(name), raw);
+    }
+
     /// Whether a field is given as `null`, where that says more than its absence.
     #[must_use]
     pub fn is_null(&self, name: &str) -> bool {

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::dry_run::rehearse;
 use super::events::listen;
 use super::{Route, json_text};
-use crate::accept::{self, Chosen, Draft, Given, Outcome, Refused, Request};
+use crate::accept::{self, Chosen, Draft, Given, Library, Outcome, Refused, Request};
 use crate::auth::{CallerRef, Scope};
 use crate::cursor::{self, Page, Window};
 use crate::error::{Kind, Problem, Result};
@@ -31,6 +31,9 @@ use crate::{App, digest, views};
 const SCAN: i64 = 20_000;
 /// Bodies above this are read off the runtime's threads, which have other requests to serve.
 const LONG: usize = 64 * 1024;
+
+/// Readings of one body: what it names is looked up between them, and what that names in turn.
+const LOOKS: usize = 3;
 
 /// The route whose clients may ask to wait.
 pub(crate) const PLAN: &str = "/v1/plans/{id}";
@@ -140,26 +143,41 @@ pub(super) struct Reading<'a> {
 pub(super) type Read = (Result<Draft, Refused>, Option<[u8; 32]>);
 
 impl Reading<'_> {
-    /// Reads against the accounts as last seen, and once more against the present ones if one was missing.
+    /// Reads the body; what it names (templates) is looked up between two readings.
     pub(super) async fn run(self) -> Result<Read> {
+        let mut library = Arc::new(Library::default());
+        for _ in 0..LOOKS {
+            let read = self.by_accounts(&library).await?;
+            let Err(refused) = &read.0 else { return Ok(read) };
+            if refused.wanted.is_empty() {
+                return Ok(read);
+            }
+            let more = Library::load(&self.app.db().await?, self.tenant_id, &refused.wanted).await?;
+            Arc::make_mut(&mut library).add(more);
+        }
+        Err(Problem::new(Kind::Internal, "What the body names could not be looked up."))
+    }
+
+    /// Reads against the accounts as last seen, and once more against the present ones if one was missing.
+    async fn by_accounts(&self, library: &Arc<Library>) -> Result<Read> {
         if let Some(recent) = self.app.choices.recent(self.tenant_id) {
-            let read = self.against(recent).await?;
+            let read = self.against(recent, library.clone()).await?;
             if !matches!(&read.0, Err(refused) if refused.lacks_account) {
                 return Ok(read);
             }
         }
         let current = self.app.choices.current(self.app, self.tenant_id).await?;
-        self.against(current).await
+        self.against(current, library.clone()).await
     }
 
-    async fn against(&self, chosen: Arc<Chosen>) -> Result<Read> {
+    async fn against(&self, chosen: Arc<Chosen>, library: Arc<Library>) -> Result<Read> {
         let (bytes, net, digest) = (self.bytes.clone(), self.app.net.clone(), self.digest);
         let read_as = if self.edits { accept::read_edit } else { accept::read };
         let (published, keep) = (self.app.links.base.is_some(), self.app.retention.keep);
         let read = move || {
             let document =
                 Document::parse(&bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
-            let given = Given { chosen: &chosen, published, net: &net, now: now() };
+            let given = Given { chosen: &chosen, library: &library, published, net: &net, now: now() };
             let read = read_as(&document, &given).map(|mut draft| {
                 draft.terms.keep = draft.terms.keep.or(keep);
                 draft

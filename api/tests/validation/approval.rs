@@ -1,6 +1,6 @@
 //! Who must agree before a plan goes out.
 
-use herald_api::accept::{Chosen, Given, read};
+use herald_api::accept::{Chosen, Given, Library, read};
 use herald_api::json::Document;
 use herald_channels::NetPolicy;
 use herald_shared::domain::approval::{ApprovalRules, ApprovalStep, Person};
@@ -52,7 +52,8 @@ fn a_tenant_s_rule_holds_whatever_the_plan_says() {
     let steps = |changes: Value| {
         let text = plan(changes).to_string();
         let document = Document::parse(text.as_bytes()).unwrap();
-        let given = Given { chosen: &chosen, published: true, net: &net, now: now() };
+        let given =
+            Given { chosen: &chosen, library: &Library::default(), published: true, net: &net, now: now() };
         let draft = read(&document, &given).unwrap_or_else(|refused| panic!("{:?}", refused.problems));
         draft.terms.approval.map_or(0, |approval| approval.steps.len())
     };

@@ -154,7 +154,7 @@ fn rule_10_tiers_for_other_priorities_do_not_exist() {
 
 #[test]
 fn what_a_tier_cannot_do_yet_is_refused() {
-    for name in ["at", "target", "template", "accounts"] {
+    for name in ["at", "target", "accounts"] {
         let mut tier = json!({ "channels": ["email"] });
         tier[name] = json!("1");
         refused_at(tiers(json!([tier])), &[&format!("/tiers/0/{name}")]);

@@ -9,9 +9,10 @@ mod ladder;
 mod people;
 mod schedule;
 mod shape;
+mod templates;
 mod terms;
 
-use herald_api::accept::{Chosen, Draft, Given, read};
+use herald_api::accept::{Chosen, Draft, Given, Library, read};
 use herald_api::json::Document;
 use herald_api::problems::Place;
 use herald_channels::NetPolicy;
@@ -28,7 +29,11 @@ fn try_read(text: &str) -> Result<Draft, Vec<(String, String)>> {
     let chosen = Chosen::new(vec![(Channel::Email, 1), (Channel::Webhook, 2), (Channel::Inbox, 3)]);
     let net = NetPolicy::new(vec!["10.1.0.0/16".parse().unwrap()]);
     let document = Document::parse(text.as_bytes()).expect("JSON");
-    read(&document, &Given { chosen: &chosen, published: true, net: &net, now: now() }).map_err(|refused| {
+    read(
+        &document,
+        &Given { chosen: &chosen, library: &Library::default(), published: true, net: &net, now: now() },
+    )
+    .map_err(|refused| {
         let list = refused.problems.into_list().into_iter();
         list.map(|problem| match problem.place {
             Place::Pointer(pointer) => (pointer, problem.detail),

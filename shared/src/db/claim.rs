@@ -80,6 +80,8 @@ pub struct PlanContent {
     pub protected: bool,
     /// Which tier and round its steps are.
     pub steps: Steps,
+    /// Which of its wordings `content` is; 0 is the plan's own.
+    pub wording: i32,
 }
 
 /// One delivery's recipient.
@@ -202,6 +204,7 @@ fn claimed(row: &Row, incarnation: i64) -> Result<Claimed, Error> {
             asks: row.get("asks"),
             protected: row.get("protected"),
             steps: Steps::from_codes(row.get::<_, Option<Vec<i16>>>("steps").as_deref()),
+            wording: row.get::<_, Option<i32>>("wording").unwrap_or(0),
         },
         members,
         batch: usize::try_from(row.get::<_, i32>("batch")).unwrap_or(1).max(1),

@@ -1,9 +1,11 @@
 //! What a plan says and by which steps it goes out, as stored in `plan.content` and `plan.tiers`.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use std::collections::BTreeMap;
 
-use super::{Channel, Lane, Proof, Wait, words};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Channel, Lane, Proof, Slot, Wait, words};
 
 /// The message. At least one of `text` and `html` is there; each may hold template variables.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,9 +23,43 @@ pub struct Content {
     /// An absolute http(s) URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
+    /// Template variables for everybody; a recipient's own of the same name win.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variables: Option<Map<String, Value>>,
+    /// What is said on some channels instead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wordings: Vec<Content>,
+    /// Which: by slot, else by channel, a number in `wordings` from 1. SQL has the same rule (`wording`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub slots: BTreeMap<i16, u16>,
 }
 
 impl Content {
+    /// Gives slots wordings of their own, where there are such: a number in `wordings` from 1, or 0 for the content itself. What nobody
+    /// is given later (a reminder, say) falls back to the first slot of its channel.
+    #[must_use]
+    pub fn with_wordings(mut self, wordings: Vec<Content>, given: &[(Slot, u16)]) -> Content {
+        self.slots.clear();
+        for (slot, number) in given {
+            self.slots.entry(slot.channel().code()).or_insert(*number);
+        }
+        for (slot, number) in given {
+            if self.wording(*slot) != *number {
+                self.slots.insert(slot.code(), *number);
+            }
+        }
+        self.slots.retain(|key, number| *number > 0 || *key > 15);
+        self.wordings = wordings;
+        self
+    }
+
+    /// Which wording a slot says; 0 is the content itself.
+    #[must_use]
+    pub fn wording(&self, slot: Slot) -> u16 {
+        let by = |key: i16| self.slots.get(&key).copied();
+        by(slot.code()).or_else(|| by(slot.channel().code())).unwrap_or(0)
+    }
+
     /// With the recipient's own link as last line wherever it is not said already: what goes out of a plan that waits for reading.
     #[must_use]
     pub fn with_link(&self) -> Content {
@@ -107,6 +143,9 @@ pub struct Tier {
     /// What it is for; `None`: everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<Only>,
+    /// Templates its channels have instead of the plan's content, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub template: BTreeMap<Channel, String>,
 }
 
 /// By reference, as `skip_serializing_if` passes it.
@@ -157,6 +196,25 @@ mod tests {
         for other in ["{{ linked }}", "{{ link_2 }}", "link", "{{ name }} link }}"] {
             assert_ne!(content(other, other).with_link(), content(other, other), "{other}");
         }
+    }
+
+    #[test]
+    fn each_slot_says_its_wording() {
+        use Channel::{Email, Sms};
+        let wordings = vec![content("a", "a"), content("b", "b")];
+        let given = [
+            (Slot::new(1, Email), 0),
+            (Slot::new(2, Email), 1),
+            (Slot::new(2, Sms), 2),
+            (Slot::new(3, Sms), 2),
+        ];
+        let worded = content("x", "x").with_wordings(wordings, &given);
+        for (slot, number) in given {
+            assert_eq!(worded.wording(slot), number, "{slot:?}");
+        }
+        assert_eq!(worded.wording(Slot::new(128, Sms)), 2, "a reminder says what its channel said first");
+        assert_eq!(worded.wording(Slot::new(128, Email)), 0);
+        assert_eq!(worded.slots.len(), 2, "no more than is needed: {:?}", worded.slots);
     }
 
     #[test]

@@ -24,12 +24,15 @@ pub mod quiet;
 pub mod reach;
 pub mod recipients;
 pub mod recurrence;
+pub mod segments;
+pub mod sentence;
 pub mod settle;
 pub mod shares;
 pub mod slots;
 pub mod status;
 pub mod steps;
 pub mod template;
+pub mod template_kind;
 pub mod terms;
 pub mod throughput;
 pub mod turns;
@@ -45,7 +48,8 @@ pub use quiet::QuietHours;
 pub use recurrence::Recurrence;
 pub use status::{DeliveryStatus, PlanStatus};
 pub use steps::{Rung, Steps};
-pub use terms::{Enough, Terms};
+pub use template_kind::TemplateKind;
+pub use terms::{Enough, PolicyUse, TemplateUse, Terms};
 
 /// A code or word that is none of an enum's: from a newer release, or a damaged row.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]

@@ -44,8 +44,17 @@ impl Steps {
     }
 
     /// With their numbers and what is declared of them.
-    pub fn with<'a>(&self, tiers: &'a [Tier]) -> impl Iterator<Item = (u8, &'a Tier)> {
-        (1..).zip(&self.0).filter_map(|(no, step)| Some((no, tiers.get(usize::from(step.tier) - 1)?)))
+    pub fn with<'a>(&'a self, tiers: &'a [Tier]) -> impl Iterator<Item = (u8, &'a Tier)> {
+        self.with_places(tiers).map(|(no, place)| (no, &tiers[place]))
+    }
+
+    /// With their numbers and the positions of their tiers, from 0. No more than there may be: longer ladders are refused.
+    pub fn with_places<'a>(&'a self, tiers: &'a [Tier]) -> impl Iterator<Item = (u8, usize)> + use<'a> {
+        let place = |step: &Rung| usize::from(step.tier).checked_sub(1);
+        let steps = self.0.iter().take(Self::MAX + 1);
+        (1..)
+            .zip(steps)
+            .filter_map(move |(no, step)| Some((no, place(step).filter(|place| *place < tiers.len())?)))
     }
 
     /// The slots of all steps, in order.

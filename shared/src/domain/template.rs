@@ -1,11 +1,15 @@
 //! Message templates: compiled when a plan is accepted, rendered per recipient by the worker.
 //!
 //! Strict: an unknown variable is an error, found at acceptance by comparing [`Compiled::variables`] with what each
-//! recipient brings. Text is not escaped, HTML is. Fuel and an output limit bound what a hostile template can do.
+//! recipient brings. Text is not escaped, HTML is. Fuel and an output limit bound what a hostile template can do, and [`examine`] refuses
+//! what those two would see too late.
+
+mod repeat;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value};
 
 use super::Content;
@@ -39,6 +43,8 @@ pub struct Compiled {
     /// Fields without any template syntax, rendered once and for all.
     fixed: BTreeMap<&'static str, String>,
     variables: BTreeSet<String>,
+    /// Values for everybody.
+    shared: Map<String, Value>,
 }
 
 /// A message for one recipient.
@@ -59,22 +65,64 @@ pub struct Rendered {
 /// # Errors
 /// All [`TemplateProblem`]s at once, each with line and column.
 pub fn compile(content: &Content, title: &str) -> Result<Compiled, Vec<TemplateProblem>> {
-    let sources = [
-        ("subject", Some(content.subject.as_deref().unwrap_or(title))),
-        ("text", content.text.as_deref()),
-        ("html", content.html.as_deref()),
-        ("link", content.link.as_deref()),
-    ];
-    let mut compiled =
-        Compiled { env: None, fields: Vec::new(), fixed: BTreeMap::new(), variables: BTreeSet::new() };
+    let mut compiled = Compiled {
+        env: None,
+        fields: Vec::new(),
+        fixed: BTreeMap::new(),
+        variables: BTreeSet::new(),
+        shared: content.variables.clone().unwrap_or_default(),
+    };
     let mut problems = Vec::new();
-    for (field, source) in sources {
+    for (field, source) in sources(content, title) {
         let Some(source) = source else { continue };
         if let Err(problem) = compiled.add(field, source) {
             problems.push(problem);
         }
     }
     if problems.is_empty() { Ok(compiled) } else { Err(problems) }
+}
+
+/// Finds what could build more text than anybody needs in one step, in a message that compiles. For what somebody just wrote: what was
+/// accepted is rendered as it is.
+///
+/// # Errors
+/// A [`TemplateProblem`] for each field that could, with its line.
+pub fn examine(content: &Content, title: &str) -> Result<(), Vec<TemplateProblem>> {
+    let mut problems = Vec::new();
+    for (field, source) in sources(content, title) {
+        let Some(line) = source.and_then(repeat::line_of_repetition) else { continue };
+        let detail = format!(
+            "* is for numbers, and might repeat a text here: write {{{{ price|float * count|int }}}} at line {line}"
+        );
+        problems.push(TemplateProblem { field, detail });
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+fn sources<'a>(content: &'a Content, title: &'a str) -> [(&'static str, Option<&'a str>); 4] {
+    [
+        ("subject", Some(content.subject.as_deref().unwrap_or(title))),
+        ("text", content.text.as_deref()),
+        ("html", content.html.as_deref()),
+        ("link", content.link.as_deref()),
+    ]
+}
+
+/// What is rendered so far, up to a limit.
+struct Limited(Vec<u8>);
+
+impl io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > MAX_RENDERED {
+            return Err(io::Error::other("too long"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn environment() -> Box<Environment<'static>> {
@@ -104,6 +152,12 @@ impl Compiled {
     #[must_use]
     pub fn variables(&self) -> &BTreeSet<String> {
         &self.variables
+    }
+
+    /// Values for everybody, by variable.
+    #[must_use]
+    pub fn shared(&self) -> &Map<String, Value> {
+        &self.shared
     }
 
     /// Whether it says the reserved variable `link`: then everybody gets something of their own.
@@ -137,7 +191,8 @@ impl Compiled {
     }
 
     /// Renders it for one recipient. `name` is always available, empty when the recipient has none; `link` is the recipient's page.
-    /// Variables of these names win over them (`link` only in plans that were accepted before it was reserved).
+    /// Variables of these names win over them (`link` only in plans that were accepted before it was reserved), and a recipient's over
+    /// those for everybody.
     ///
     /// # Errors
     /// A [`TemplateProblem`]: permanent for this recipient (a variable of the wrong shape, too long a result).
@@ -149,7 +204,13 @@ impl Compiled {
     ) -> Result<Rendered, TemplateProblem> {
         let mut context: BTreeMap<&str, minijinja::Value> = BTreeMap::new();
         if !self.is_general() {
-            context.insert("name", name.unwrap_or("").into());
+            for (key, value) in &self.shared {
+                context.insert(key, minijinja::Value::from(minijinja::value::Serde(value)));
+            }
+            if let Some(name) = name {
+                context.insert("name", name.into());
+            }
+            context.entry("name").or_insert_with(|| "".into());
             if let Some(link) = link {
                 // Nothing in it needs escaping (`links::PublicUrl`); escaped slashes would hide it from those who look for links.
                 context.insert(LINK, minijinja::Value::from_safe_string(link.to_owned()));
@@ -176,13 +237,16 @@ impl Compiled {
         }
         let template = self.env.as_ref().and_then(|env| env.get_template(field).ok());
         let Some(template) = template else { return Ok(None) };
-        let text = template.render(context).map_err(|error| problem(field, template.source(), &error))?;
-        if text.len() > MAX_RENDERED {
-            let detail =
-                format!("the rendered {field} has more than {MAX_RENDERED} bytes: shorten the template");
-            return Err(TemplateProblem { field, detail });
+        let mut text = Limited(Vec::new());
+        match template.render_captured_to(context, &mut text) {
+            Ok(_) => Ok(Some(String::from_utf8_lossy(&text.0).into_owned())),
+            Err(error) if error.kind() == ErrorKind::WriteFailure => {
+                let detail =
+                    format!("the rendered {field} has more than {MAX_RENDERED} bytes: shorten the template");
+                Err(TemplateProblem { field, detail })
+            }
+            Err(error) => Err(problem(field, template.source(), &error)),
         }
-        Ok(Some(text))
     }
 }
 
@@ -250,6 +314,36 @@ mod tests {
         assert!(compile(&text("{{ room }}"), "t").unwrap().render(None, None, None).is_err());
         let endless = text("{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}");
         assert!(compile(&endless, "t").unwrap().render(None, None, None).is_err());
+    }
+
+    #[test]
+    fn a_recipient_s_variables_win_over_those_for_everybody() {
+        let shared = serde_json::json!({"room": "301", "name": "everybody"});
+        let content = Content { variables: shared.as_object().cloned(), ..text("{{ name }} {{ room }}") };
+        let compiled = compile(&content, "t").unwrap();
+        let own = serde_json::json!({"room": "302"});
+        for (name, variables, expected) in [
+            (None, None, "everybody 301"),
+            (Some("Li"), None, "Li 301"),
+            (Some("Li"), own.as_object(), "Li 302"),
+        ] {
+            assert_eq!(compiled.render(name, variables, None).unwrap().text.unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_text_is_not_repeated_at_will() {
+        let problems = examine(&text("one\n{{ 'x' * 99999999 }}"), "t").unwrap_err();
+        assert!(problems[0].field == "text" && problems[0].detail.contains("line 2"), "{problems:?}");
+        assert_eq!(examine(&text("{{ name }}"), "{{ price * 2 }}"), Ok(()));
+    }
+
+    #[test]
+    fn output_stops_at_its_limit() {
+        let vars = serde_json::json!({"v": "x".repeat(16_000)});
+        let long = compile(&text("{% for i in range(9000) %}{{ v }}{% endfor %}"), "t").unwrap();
+        let problem = long.render(None, vars.as_object(), None).unwrap_err();
+        assert!(problem.detail.contains("shorten the template"), "{problem}");
     }
 
     #[test]

@@ -56,6 +56,36 @@ pub struct Terms {
     /// Public id of the plan this one shows its sender beforehand. Given by Herald, not by callers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preview_of: Option<Uuid>,
+    /// The templates its content was taken from; SQL looks for them when one is deleted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub templates: Vec<TemplateUse>,
+    /// The policy its tiers were taken from; SQL looks for it when one is deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyUse>,
+}
+
+/// A policy as a plan took it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyUse {
+    /// Public id.
+    pub id: Uuid,
+    /// Its number as shown.
+    pub number: String,
+    /// Its name.
+    pub name: String,
+    /// The version whose rules the plan has.
+    pub version: i32,
+}
+
+/// A template as a plan took it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateUse {
+    /// Public id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// The version whose words the plan has.
+    pub version: i32,
 }
 
 words! {

@@ -38,6 +38,8 @@ struct Belongings {
     plan: String,
     delivery: String,
     account: String,
+    template: String,
+    policy: String,
     key: String,
     subscription: String,
     all: Vec<String>,
@@ -57,22 +59,35 @@ async fn furnish(tenant: &Tenant, mark: &str) -> Belongings {
         http.post("/v1/keys", &json!({"name": mark, "scopes": ["plans:read"]})).await.expect(201).json();
     let hook = json!({"url": "https://hooks.example.org/canary", "enabled": false});
     let hook = http.post("/v1/subscriptions", &hook).await.expect(201).json();
+    let template = http.post("/v1/templates", &template_body(mark)).await.expect(201).json();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let policy = http.post("/v1/policies", &policy_body(mark)).await.expect(201).json();
+    let (template, policy) = (text(&template["id"]), text(&policy["id"]));
     let (delivery, key, subscription) = (text(&deliveries[0]["id"]), text(&key["id"]), text(&hook["id"]));
     let all = vec![
         plan.id.clone(),
         account.clone(),
+        template.clone(),
+        policy.clone(),
         delivery.clone(),
         key.clone(),
         subscription.clone(),
         text(&people[0]["id"]),
         mark.to_owned(),
     ];
-    Belongings { plan: plan.id, delivery, account, key, subscription, all }
+    Belongings { plan: plan.id, delivery, account, template, policy, key, subscription, all }
 }
 
 fn plan_body(mark: &str) -> Value {
     json!({"title": mark, "content": {"text": mark}, "channels": ["inbox"], "recipients": [{"key": "canary-owner"}], "reference": "canary-reference"})
+}
+
+fn template_body(mark: &str) -> Value {
+    json!({"name": mark, "kind": "text", "title": mark, "content": {"text": mark}})
+}
+
+fn policy_body(mark: &str) -> Value {
+    json!({"name": mark, "tiers": [{"channels": ["inbox"]}]})
 }
 
 /// The path with another's ids in it. A new path needs a line here, and thought.
@@ -81,6 +96,8 @@ fn filled(path: &str, other: &Belongings) -> String {
         Some("plans") => &other.plan,
         Some("deliveries") => &other.delivery,
         Some("accounts") => &other.account,
+        Some("templates") => &other.template,
+        Some("policies") => &other.policy,
         Some("keys") => &other.key,
         Some("subscriptions") => &other.subscription,
         Some("inbox") => {
@@ -100,6 +117,13 @@ fn body(route: &Route) -> Option<Value> {
         ("POST", "/v1/accounts") => {
             Some(json!({"name": "canary-theirs", "channel": "inbox", "provider": "inbox"}))
         }
+        ("POST", "/v1/templates") => Some(template_body("canary-theirs")),
+        ("PUT", "/v1/templates/{id}") => Some(json!({"title": "canary", "content": {"text": "canary"}})),
+        ("POST", "/v1/policies") => Some(policy_body("canary-theirs")),
+        ("PUT", "/v1/policies/{id}") => Some(json!({"tiers": [{"channels": ["inbox"]}]})),
+        ("POST", "/v1/policies/{id}/copy") => Some(json!({"name": "canary"})),
+        ("POST", "/v1/templates/{id}/copy") => Some(json!({"name": "canary"})),
+        ("POST", "/v1/templates/{id}/preview") => Some(json!({})),
         ("POST", "/v1/plans/{id}/preview" | "/v1/plans/{id}/render") => {
             Some(json!({"to": {"key": "canary-owner"}}))
         }
@@ -121,6 +145,8 @@ fn body(route: &Route) -> Option<Value> {
         (
             "POST",
             "/v1/accounts/{id}/verify"
+            | "/v1/policies/{id}/enable"
+            | "/v1/policies/{id}/disable"
             | "/v1/plans/{id}/pause"
             | "/v1/plans/{id}/resume"
             | "/v1/plans/{id}/recall"
@@ -164,7 +190,8 @@ async fn tenants_never_see_each_other() {
         let place = format!("{} {path}", route.method);
         assert!(expected.contains(&answer.status), "{place}: {} {}", answer.status, answer.text);
         assert_eq!(answer.header("idempotent-replayed"), "", "{place}: another's answer was repeated");
-        let own = route.method == Method::POST && route.path == "/v1/accounts";
+        let own = route.method == Method::POST
+            && ["/v1/accounts", "/v1/templates", "/v1/policies"].contains(&route.path.as_str());
         for thing in other.all.iter().filter(|thing| !own || *thing != "canary-theirs") {
             assert!(
                 !answer.text.contains(thing.as_str()),

@@ -31,7 +31,8 @@ WITH want AS MATERIALIZED (
               p.created_at, p.on_unknown,
               p.acknowledgement IS NOT NULL OR p.tiers @? '$[*].until ? (@ == "read" || @ == "acknowledged")'
                 OR coalesce(p.terms ? 'protected', false) AS asks, coalesce(p.terms ? 'protected', false) AS protected,
-              p.title, p.content, p.metadata, p.acknowledgement, p.traceparent, coalesce(p.send_at, p.created_at) AS due_since,
+              p.title, CASE WHEN p.terms ? 'templates' THEN worded(p.content, j.slot) ELSE p.content END AS content,
+              CASE WHEN p.terms ? 'templates' THEN wording(p.content, j.slot) END AS wording, p.metadata, p.acknowledgement, p.traceparent, coalesce(p.send_at, p.created_at) AS due_since,
               p.untils IS NOT NULL AS ladder, greatest(p.resumed_at, j.rested_until) AS rested_until, CASE WHEN p.untils IS NOT NULL THEN max_late(p.lane, p.terms) END AS max_late, p.steps,
               (SELECT true FROM quiet_window q WHERE q.tenant_id = j.tenant_id AND q.channel = j.slot & 15 LIMIT 1) IS NOT NULL AS hushed,
               j.lane + 0 = 0 OR coalesce(p.terms ->> 'quiet' = 'ignore', false) AS excepted
@@ -91,4 +92,4 @@ SELECT t.*, coalesce(max(k.batch), 1) AS batch,
        (SELECT array_agg(s.until ORDER BY s.no) FROM stopped s WHERE s.id = t.id) AS stopped_until
   FROM taken t LEFT JOIN work k ON k.id = t.id
  GROUP BY t.id, t.token, t.plan_id, t.tenant_id, t.slot, t.lane, t.attempt, t.lo, t.hi, t.members, t.account_id, t.account_version,
-          t.created_at, t.on_unknown, t.asks, t.protected, t.title, t.content, t.metadata, t.acknowledgement, t.traceparent, t.due_since, t.ladder, t.rested_until, t.max_late, t.steps, t.hushed, t.excepted
+          t.created_at, t.on_unknown, t.asks, t.protected, t.title, t.content, t.wording, t.metadata, t.acknowledgement, t.traceparent, t.due_since, t.ladder, t.rested_until, t.max_late, t.steps, t.hushed, t.excepted

@@ -1,7 +1,7 @@
--- An owner's inbox, newest first; content is the plan's, rendered by the caller with the recipient's variables.
+-- An owner's inbox, newest first; content is the plan's as its slot says it, rendered by the caller with the recipient's variables.
 -- $1 tenant, $2 owner, $3 before this time or NULL for the start, $4 plan, $5 slot and $6 recipient at that time,
 -- $7 most rows.
-SELECT m.plan_id, m.slot, m.no, m.created_at, m.read_at, p.created_at AS plan_created_at, p.title, p.content, p.terms, r.name, r.variables
+SELECT m.plan_id, m.slot, m.no, m.created_at, m.read_at, p.created_at AS plan_created_at, p.title, worded(p.content, m.slot) AS content, p.terms, r.name, r.variables
 FROM inbox_message m
 JOIN plan p ON p.id = m.plan_id AND p.tenant_id = $1 AND p.binned_at IS NULL
 JOIN recipient r ON r.plan_id = m.plan_id AND r.no = m.no
