@@ -6,9 +6,11 @@
 pub(crate) mod approval;
 mod audience;
 mod batcher;
+mod channels;
 mod choices;
 mod content;
 mod draft;
+mod people;
 mod person;
 mod read;
 mod schedule;
@@ -17,9 +19,11 @@ mod terms;
 mod upload;
 
 pub use batcher::{Batcher, CONNECTIONS, Outcome};
+pub(crate) use channels::check_channels;
 pub use choices::{Choices, Chosen};
 pub(crate) use draft::ROUTE;
 pub use draft::{Draft, Request};
+pub(crate) use people::{People, read_people};
 pub use read::{Given, Refused, read};
 pub(crate) use schedule::expiry;
 pub use upload::{Format, Intake, Report, RowProblem};

@@ -3,6 +3,7 @@
 mod accounts;
 mod approvals;
 mod control;
+mod copies;
 mod dead_letters;
 mod deliveries;
 mod drafts;
@@ -13,7 +14,9 @@ mod keep;
 mod keys;
 mod plans;
 mod qr;
+mod recall;
 mod recipients;
+mod remind;
 mod resolve;
 mod settings;
 mod subscriptions;
@@ -82,8 +85,10 @@ impl Route {
 
 pub(crate) use approvals::MAX_COMMENT;
 /// The route whose body may take longer than any other's answer.
+pub(crate) use copies::COPY;
 pub(crate) use drafts::UPLOAD;
 pub(crate) use plans::PLAN;
+pub(crate) use recall::RECALL;
 pub(crate) use recipients::mask;
 
 /// Routes of `ops`, which are the same on every process.
@@ -97,7 +102,10 @@ pub fn table() -> Vec<Route> {
     table.extend(control::routes());
     table.extend(qr::routes());
     table.extend(approvals::routes());
+    table.extend(copies::routes());
+    table.extend(recall::routes());
     table.extend(recipients::routes());
+    table.extend(remind::routes());
     table.extend(drafts::routes());
     table.extend(deliveries::routes());
     table.extend(events::routes());

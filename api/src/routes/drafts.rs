@@ -1,6 +1,8 @@
-//! Drafts: `POST /v1/plans/{id}/recipients` streams people in, `POST /v1/plans/{id}/send` lets them go out.
+//! Drafts: `POST /v1/plans/{id}/recipients` takes people in, also into plans that were sent; `POST /v1/plans/{id}/send` lets them go out.
 
+mod list;
 mod send;
+mod target;
 mod upload;
 
 use axum::http::Method;

@@ -4,6 +4,7 @@
 
 pub mod accept;
 pub mod accounts;
+pub mod adding;
 pub mod admit;
 pub mod approval;
 pub mod ask;
@@ -11,6 +12,7 @@ pub mod claim;
 pub mod codes;
 pub mod connect;
 pub mod control;
+pub mod copies;
 pub mod dead;
 pub mod deliveries;
 pub mod drafts;
@@ -32,9 +34,11 @@ pub mod parked;
 pub mod plans;
 pub mod quiet;
 pub mod reading;
+pub mod recall;
 pub mod recipient_pace;
 pub mod recipients;
 pub mod reclaim;
+pub mod remind;
 pub mod replan;
 pub mod resolve;
 pub mod series;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be had fails the test, at the line that wanted it")]
 
+mod adding;
 mod admission;
 mod approval;
 mod arrive;
@@ -10,6 +11,7 @@ mod broker;
 mod browser;
 mod bulk;
 mod control;
+mod copies;
 mod crash;
 mod dead_letters;
 mod ending;
@@ -33,8 +35,10 @@ mod plans;
 mod protected;
 mod quiet_hours;
 mod reading;
+mod recall_results;
 mod recovery;
 mod recurring;
+mod remind;
 mod resolve;
 mod routes;
 mod schedules;
