@@ -6,10 +6,12 @@
 pub(crate) mod approval;
 mod audience;
 mod batcher;
+mod channels;
 mod choices;
 mod content;
 mod draft;
 mod library;
+mod people;
 mod person;
 mod policy;
 mod preview;
@@ -22,10 +24,12 @@ mod terms;
 mod upload;
 
 pub use batcher::{Batcher, CONNECTIONS, Outcome};
+pub(crate) use channels::check_channels;
 pub use choices::{Choices, Chosen};
 pub(crate) use draft::ROUTE;
 pub use draft::{Draft, Request};
 pub use library::{Library, Wanted};
+pub(crate) use people::{People, read_people};
 pub use policy::{NewPolicy, policy};
 pub use preview::{Asked, Original, Part};
 pub use read::{Given, Refused, read, read_edit};

@@ -4,6 +4,7 @@ mod accounts;
 mod approvals;
 mod bin;
 mod control;
+mod copies;
 mod dead_letters;
 mod deliveries;
 mod drafts;
@@ -17,7 +18,9 @@ mod plans;
 mod policies;
 mod preview;
 mod qr;
+mod recall;
 mod recipients;
+mod remind;
 mod resolve;
 mod settings;
 mod subscriptions;
@@ -87,8 +90,10 @@ impl Route {
 
 pub(crate) use approvals::MAX_COMMENT;
 /// The route whose body may take longer than any other's answer.
+pub(crate) use copies::COPY;
 pub(crate) use drafts::UPLOAD;
 pub(crate) use plans::PLAN;
+pub(crate) use recall::RECALL;
 pub(crate) use recipients::mask;
 
 /// Routes of `ops`, which are the same on every process.
@@ -103,7 +108,10 @@ pub fn table() -> Vec<Route> {
     table.extend(control::routes());
     table.extend(qr::routes());
     table.extend(approvals::routes());
+    table.extend(copies::routes());
+    table.extend(recall::routes());
     table.extend(recipients::routes());
+    table.extend(remind::routes());
     table.extend(drafts::routes());
     table.extend(preview::routes());
     table.extend(dry_run::routes());

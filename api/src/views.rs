@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use herald_shared::db::plans::{DeliveryCounts, View};
 use herald_shared::domain::approval::Person;
+use herald_shared::domain::ids::PlanRef;
 use herald_shared::domain::{Content, Lane, OnUnknown, PlanStatus, Terms, Tier};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -42,6 +43,10 @@ pub struct Plan<'a> {
     series: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     occurrences: Option<Occurrences>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    supersedes: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    superseded_by: Option<Uuid>,
     #[serde(flatten)]
     terms: Terms,
 }
@@ -123,6 +128,8 @@ pub fn plan(view: &View) -> Plan<'_> {
         metadata: &view.metadata,
         series: view.series.map(|series| series.uuid()),
         occurrences: occurrences(view),
+        supersedes: view.supersedes.map(PlanRef::uuid),
+        superseded_by: view.superseded_by.map(PlanRef::uuid),
         terms: terms(&view.terms),
     }
 }

@@ -194,3 +194,23 @@ async fn a_hundred_thousand_people_are_told_apart() {
         assert_eq!(received.first.len(), 100);
     });
 }
+
+#[tokio::test]
+async fn messages_are_taken_back_by_the_id_they_were_given() {
+    let server = wecom::start(Options::default()).await.unwrap();
+    let token = token(&server).await;
+    send(&server, &token, &text("a")).await;
+    let recall = async |body: &str| {
+        let url = format!("{}/cgi-bin/message/recall?access_token={token}", server.url());
+        let request = client().post(url).header("content-type", "application/json").body(body.to_owned());
+        read(request).await["errcode"].as_i64().unwrap()
+    };
+    assert_eq!(recall(r#"{"msgid": "standin-1"}"#).await, 0);
+    server.read(|received| assert!(received.violations.is_empty() && received.recalled.contains(&1)));
+    for wrong in
+        [r#"{"msgid": "standin-2"}"#, r#"{"msgid": "x"}"#, r#"{"msgid": "standin-1", "agentid": "1"}"#, "[]"]
+    {
+        assert_eq!(recall(wrong).await, 40058, "{wrong}");
+    }
+    server.read(|received| assert_eq!((received.violations.len(), received.recalled.len()), (4, 1)));
+}

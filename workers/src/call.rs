@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use herald_channels::{Call, Target};
 use herald_shared::db::claim::Member;
-use herald_shared::domain::{Class, Lane, Reason, Verdict};
+use herald_shared::domain::{Class, Lane, Reason, Slot, Verdict};
 
 use crate::Shared;
 use crate::accounts::Open;
@@ -21,8 +21,8 @@ pub(crate) struct Prepared {
     pub(crate) call: Result<Call, Verdict>,
     /// Its lane.
     pub(crate) lane: Lane,
-    /// Its plan.
-    pub(crate) plan: i64,
+    /// Its plan, step and channel.
+    pub(crate) plan: (i64, Slot),
     /// Since when it was due, on the first attempt.
     pub(crate) first: Option<jiff::Timestamp>,
     /// Until when its recipients may be called.
@@ -54,7 +54,7 @@ pub(crate) async fn make(
     let started = Instant::now();
     // Drivers keep their deadline themselves; this is the bound on a defect in one.
     let limit = spec.deadline + Duration::from_secs(5);
-    let gate = CallGate::new(shared.clone(), account.clone(), (lane, (plan, call.slot), &nos), leave, place);
+    let gate = CallGate::new(shared.clone(), account.clone(), (lane, Some(plan), &nos), leave, place);
     let verdict = tokio::time::timeout(limit, account.driver.send(&call, &gate)).await;
     let took = gate.since_entered().unwrap_or_else(|| started.elapsed());
     let seconds = started.elapsed().as_secs_f64();

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use herald_channels::Gate;
 use herald_shared::db::{self, worker};
 use herald_shared::domain::account_choice::WAITED_FOR;
-use herald_shared::domain::slots::Slot;
-use herald_shared::domain::{self, Lane};
+use herald_shared::domain::slots;
+use herald_shared::domain::{Lane, Slot};
 use tokio::time::timeout;
 
 use crate::Shared;
@@ -27,8 +27,8 @@ pub(crate) struct CallGate {
     shared: Arc<Shared>,
     account: Arc<Open>,
     lane: Lane,
-    /// What of which plan.
-    of: (i64, domain::Slot),
+    /// Its plan, step and channel; `None`: it is to go out whatever became of its plan.
+    plan: Option<(i64, Slot)>,
     /// To whom it goes.
     nos: Vec<i32>,
     leave: Option<Instant>,
@@ -49,18 +49,18 @@ struct Inner {
 }
 
 impl CallGate {
-    /// The gate of a call to these people of a plan, with a place; `leave`: until when they may be called.
+    /// The gate of a call to these people of a plan (`None`: of whatever plan), with a place; `leave`: until when they may be called.
     pub(crate) fn new(
         shared: Arc<Shared>,
         account: Arc<Open>,
-        (lane, of, nos): (Lane, (i64, domain::Slot), &[i32]),
+        (lane, plan, nos): (Lane, Option<(i64, Slot)>, &[i32]),
         leave: Option<Instant>,
         place: Places,
     ) -> Self {
         let inner = Mutex::new(Inner { place: Some(place), wait: Duration::ZERO, entered: None });
         let tenant = account.tenant();
         let nos = nos.to_vec();
-        CallGate { shared, account, lane, of, nos, leave, marked: Instant::now(), tenant, inner }
+        CallGate { shared, account, lane, plan, nos, leave, marked: Instant::now(), tenant, inner }
     }
 
     /// How long the call is to wait that was refused.
@@ -139,7 +139,7 @@ impl CallGate {
         }
     }
 
-    async fn slot(&self, of: Option<&Arc<Limiter>>, slot: &mut Option<Slot>) -> Result<(), Refused> {
+    async fn slot(&self, of: Option<&Arc<Limiter>>, slot: &mut Option<slots::Slot>) -> Result<(), Refused> {
         if let Some(limiter) = of
             && (slot.is_none() || !is_good(*slot))
         {
@@ -151,12 +151,10 @@ impl CallGate {
     /// Whether the call may still go: one that has waited asks once more, since its plan may have been recalled or paused, or somebody
     /// may have read or answered.
     async fn is_wanted(&self) -> bool {
-        if self.marked.elapsed() < RECENT {
-            return true;
-        }
+        let Some(plan) = self.plan.filter(|_| self.marked.elapsed() >= RECENT) else { return true };
         let asked = async {
             let client = self.shared.pace.unsynced.get().await?;
-            let answer = timeout(RECENT, worker::is_wanted(&client, self.of, &self.nos)).await;
+            let answer = timeout(RECENT, worker::is_wanted(&client, plan, &self.nos)).await;
             db::answered(client, answer)
         };
         asked.await.unwrap_or(false)
@@ -164,6 +162,6 @@ impl CallGate {
 }
 
 /// Whether a call may start under this slot; without one there is no such limit.
-fn is_good(slot: Option<Slot>) -> bool {
+fn is_good(slot: Option<slots::Slot>) -> bool {
     slot.is_none_or(|slot| Instant::now() < slot.until)
 }

@@ -272,8 +272,9 @@ impl Job {
             }
             Err(problem) => Err(unrenderable(&problem)),
         };
-        let first = (attempt == 1).then_some(self.claimed.message.due_since);
-        let (lane, plan) = (self.claimed.lane, self.claimed.plan.id);
+        // Reminders are asked for later.
+        let first = (attempt == 1 && slot.reminder().is_none()).then_some(self.claimed.message.due_since);
+        let (lane, plan) = (self.claimed.lane, (self.claimed.plan.id, slot));
         let prepared = Prepared { nos, call, lane, plan, first, leave: self.leave };
         make(self.context.shared.clone(), self.account.clone(), prepared, permit)
     }

@@ -20,6 +20,7 @@ mod messages;
 mod metrics;
 mod outcome;
 mod permits;
+mod recall;
 mod recipients;
 mod runner;
 mod shares;
@@ -39,7 +40,7 @@ use herald_shared::ops::{Needed, Ops};
 use herald_shared::serve::serve;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use accounts::Accounts;
 use batches::Batches;
@@ -142,7 +143,7 @@ impl Worker {
         let ops = self.ops.check("lease", Needed::Required, lease.check());
         process.spawn("ops", serve(self.listener, ops.router(), stop.clone()));
         for lane in lanes {
-            let context = lane_context(process, &shared, lane);
+            let context = lane_context(process, &shared, lane, &guard);
             for &channel in &shared.config.channels {
                 let (sink, messages) = mpsc::channel(prefetch.into());
                 let queue = topology.jobs(channel, lane);
@@ -187,7 +188,12 @@ fn link_source(config: &Config) -> LinkSource {
     LinkSource::new(config.common.master_key.clone(), config.common.public_url.clone())
 }
 
-fn lane_context(process: &mut Process, shared: &Arc<Shared>, lane: Lane) -> Arc<LaneContext> {
+fn lane_context(
+    process: &mut Process,
+    shared: &Arc<Shared>,
+    lane: Lane,
+    in_hand: &Arc<DropGuard>,
+) -> Arc<LaneContext> {
     let url = &shared.config.common.database_url;
     let pool = db::connect(url, PoolSize(6), Hot::Keyed).expect("the same URL made a pool before");
     let (batches, tasks) = Batches::new(pool.clone(), shared.clone());
@@ -196,5 +202,7 @@ fn lane_context(process: &mut Process, shared: &Arc<Shared>, lane: Lane) -> Arc<
     }
     let (recipients, (name, task)) = Recipients::new(shared.pace.unsynced.clone(), lane);
     process.spawn(name, task);
-    Arc::new(LaneContext { shared: shared.clone(), lane, pool, batches, recipients })
+    let context = Arc::new(LaneContext { shared: shared.clone(), lane, pool, batches, recipients });
+    process.spawn("recalls", recall::run(context.clone(), in_hand.clone()));
+    context
 }

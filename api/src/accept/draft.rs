@@ -151,6 +151,8 @@ fn as_accepted(draft: &Draft, plan: PlanRef, created_at: Timestamp) -> View {
         terms: draft.terms.clone(),
         series: None,
         come: Come::default(),
+        supersedes: None,
+        superseded_by: None,
         recipients: RecipientCounts {
             total,
             pending: total,

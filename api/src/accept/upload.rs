@@ -123,6 +123,31 @@ impl Intake {
         self.judge.repetitions(person);
     }
 
+    /// What a person lacks, or has and must not, for this message: where below them, and what.
+    pub fn lacks(&mut self, person: &NewRecipient) -> Vec<(&'static str, String)> {
+        let judge = &mut self.judge;
+        judge.needs.problems(&judge.message, person)
+    }
+
+    /// Takes somebody who was read already; `false`: they are there, with other data.
+    ///
+    /// # Errors
+    /// What fails for everybody, or that the plan is full.
+    pub fn join(&mut self, person: NewRecipient) -> Result<bool, String> {
+        let person = self.judge.with_inbox(person);
+        if !self.judge.rendered {
+            self.judge.render(1, &person)?;
+        }
+        match self.judge.seen.person(&person) {
+            Known::New => self.judge.add(person).map(|()| true),
+            Known::Same => {
+                self.judge.report.duplicates += 1;
+                Ok(true)
+            }
+            Known::Differs => Ok(false),
+        }
+    }
+
     /// Takes the next bytes of the file.
     ///
     /// # Errors

@@ -40,11 +40,20 @@ impl Words {
     #[must_use]
     pub fn slot(self, slot: Slot, rung: Option<Rung>) -> String {
         let channel = self.channel(slot.channel());
+        if let Some(reminder) = self.reminder(slot) {
+            return format!("{reminder}: {channel}");
+        }
         match rung {
             None => channel.to_owned(),
             Some(Rung { tier, round: 1 }) => format!("{tier}. {channel}"),
             Some(Rung { tier, round }) => format!("{tier}. {channel} ({round})"),
         }
+    }
+
+    /// The name of the reminder that a slot belongs to.
+    #[must_use]
+    pub fn reminder(self, slot: Slot) -> Option<String> {
+        slot.reminder().map(|no| format!("{} {no}", self.pick("reminder", "提醒")))
     }
 
     /// Where a delivery is.

@@ -1,7 +1,7 @@
 //! `GET /m/{token}`: the page, and the image in it whose fetch with the page's cookie is what counts as reading.
 
 use axum::extract::{Path, State};
-use axum::http::header::SET_COOKIE;
+use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use herald_shared::db::reading::{self, Note, Page, Shown};
@@ -34,7 +34,7 @@ async fn show(app: &App, token: &str, headers: &HeaderMap) -> Result<Response> {
     let holder = opened(app, Purpose::Page, token).await?.ok_or_else(super::nothing)?;
     let page = match find(app, holder).await? {
         Found::Page(page) => page,
-        Found::Withdrawn => return Err(super::withdrawn()),
+        Found::Withdrawn => return lead_on(app, holder).await,
         Found::Erased => return Err(super::erased()),
         Found::Closed => return Err(super::closed()),
         Found::Nothing => return Err(super::nothing()),
@@ -50,6 +50,16 @@ async fn show(app: &App, token: &str, headers: &HeaderMap) -> Result<Response> {
         response.headers_mut().insert(SET_COOKIE, cookie);
     }
     Ok(response)
+}
+
+/// A withdrawn message leads to the one that took its place, once that was sent.
+async fn lead_on(app: &App, holder: Holder) -> Result<Response> {
+    let next = reading::successor(&app.db().await?, holder.plan_id, holder.no).await?;
+    let (plan_id, no) = next.ok_or_else(super::withdrawn)?;
+    let token = link_key(app).await?.token(Purpose::Page, Holder { plan_id, no, ..holder });
+    // Beside this one, wherever pages are.
+    let location = HeaderValue::from_str(&token).map_err(|_| super::withdrawn())?;
+    Ok((StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response())
 }
 
 /// The image.

@@ -1,4 +1,4 @@
-//! `/v1/plans/{id}/pause|resume|recall|stop|escalate`: orders to a plan on its way. Each answers with the plan; all but `escalate`
+//! `/v1/plans/{id}/pause|resume|stop|escalate`: orders to a plan on its way. Each answers with the plan; all but `escalate`
 //! change one row.
 
 use axum::Json;
@@ -21,7 +21,6 @@ pub(super) fn routes() -> Vec<Route> {
     let orders = [
         ("/v1/plans/{id}/pause", Order::Pause),
         ("/v1/plans/{id}/resume", Order::Resume),
-        ("/v1/plans/{id}/recall", Order::Recall),
         ("/v1/plans/{id}/stop", Order::Stop),
     ];
     let route = |(path, order)| {
@@ -55,7 +54,7 @@ async fn escalate(State(app): State<App>, caller: CallerRef, Id(id): Id, params:
     }
 }
 
-async fn obey(app: &App, tenant_id: i64, plan: PlanRef, order: Order) -> Result<Response> {
+pub(super) async fn obey(app: &App, tenant_id: i64, plan: PlanRef, order: Order) -> Result<Response> {
     let db = app.db().await?;
     self::order(&db, tenant_id, plan, order).await?;
     show(&db, tenant_id, plan).await

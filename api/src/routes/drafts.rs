@@ -1,8 +1,10 @@
-//! Drafts: `PUT /v1/plans/{id}` writes one anew, `POST /v1/plans/{id}/recipients` streams people in, `POST /v1/plans/{id}/send` lets them
-//! go out.
+//! Drafts: `PUT /v1/plans/{id}` writes one anew, `POST /v1/plans/{id}/recipients` takes people in, also into plans that were sent;
+//! `POST /v1/plans/{id}/send` lets them go out.
 
 pub(super) mod edit;
+mod list;
 mod send;
+mod target;
 mod upload;
 
 use axum::http::Method;

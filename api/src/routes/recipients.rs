@@ -1,5 +1,7 @@
 //! `/v1/plans/{id}/recipients`: who was reached, and how.
 
+mod rounds;
+
 use std::collections::BTreeMap;
 
 use axum::Json;
@@ -7,13 +9,15 @@ use axum::extract::State;
 use axum::http::Method;
 use herald_shared::db;
 use herald_shared::db::plans::Outline;
-use herald_shared::db::recipients::{self, Filter, Recipient};
+use herald_shared::db::recipients::{Filter, OnChannel as Found, Recipient};
 use herald_shared::domain::ids::{PlanRef, recipient_uuid};
+use herald_shared::domain::recall::{self, RecallResult, Withdrawal};
 use herald_shared::domain::{Channel, DeliveryStatus, LadderResult, PlanStatus, Rung, Steps};
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
+use self::rounds::Round;
 use super::Route;
 use super::plans::plan_ref;
 use crate::App;
@@ -46,6 +50,10 @@ struct Item {
     /// Set while a ladder waits for its next tier.
     next_at: Option<Timestamp>,
     channels: Vec<OnChannel>,
+    /// What became of reminders that were meant for them.
+    reminders: Vec<Round>,
+    /// What a recall of the plan came to for them.
+    recall: Option<RecallResult>,
     read_at: Option<Timestamp>,
     read_channel: Option<Channel>,
     answer: Option<String>,
@@ -98,6 +106,7 @@ pub(super) fn filter(params: &mut Params) -> Filter {
         read: params.parse("read", "true or false"),
         answered: params.parse("answered", "true or false"),
         text: params.take("q"),
+        recallable: recallable(),
     }
 }
 
@@ -110,7 +119,9 @@ impl std::str::FromStr for Reach {
     }
 }
 
-fn item(plan: PlanRef, steps: &Steps, person: Recipient) -> Item {
+fn item(plan: PlanRef, steps: &Steps, mut person: Recipient) -> Item {
+    let recall = recall(&person);
+    let reminders = rounds::take(&mut person);
     let ((result, reason), addresses) = (result(&person), addresses(&person));
     Item {
         id: recipient_uuid(plan, person.no),
@@ -124,6 +135,8 @@ fn item(plan: PlanRef, steps: &Steps, person: Recipient) -> Item {
         round: person.round,
         next_at: if person.ended.is_some() { None } else { person.next_at },
         channels: person.channels.into_iter().map(|on| on_channel(steps, on)).collect(),
+        reminders,
+        recall,
         read_at: person.read_at,
         read_channel: person.read_channel,
         answer: person.answer,
@@ -132,7 +145,32 @@ fn item(plan: PlanRef, steps: &Steps, person: Recipient) -> Item {
     }
 }
 
-fn on_channel(steps: &Steps, on: recipients::OnChannel) -> OnChannel {
+/// Channels on which some provider takes messages back.
+fn recallable() -> Vec<Channel> {
+    let specs = herald_channels::registry().iter().map(|provider| provider.spec());
+    specs.filter(|spec| spec.recall.is_some()).map(|spec| spec.channel).collect()
+}
+
+/// What a recall of the plan came to for somebody; `None`: it was not recalled, or what they have is still being taken back.
+fn recall(person: &Recipient) -> Option<RecallResult> {
+    if person.ended != Some(PlanStatus::Recalled) {
+        return None;
+    }
+    let channels = recallable();
+    let out = |on: &Found| {
+        // Nobody has to be asked: inboxes show nothing of a recalled plan.
+        let ours = on.slot.channel() == Channel::Inbox;
+        recall::Out {
+            status: on.status,
+            recallable: ours || channels.contains(&on.slot.channel()),
+            became: if ours { Some(Withdrawal::Taken) } else { on.became },
+        }
+    };
+    let all: Vec<recall::Out> = person.channels.iter().map(out).collect();
+    recall::result(person.read_at.is_some(), &all)
+}
+
+fn on_channel(steps: &Steps, on: Found) -> OnChannel {
     let Rung { tier, round } = steps.place(on.slot.tier());
     OnChannel { channel: on.slot.channel(), tier, round, status: on.status, reason: on.reason, at: on.at }
 }

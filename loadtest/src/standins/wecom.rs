@@ -1,4 +1,4 @@
-//! A strict WeCom: `gettoken`, `agent/get` and `message/send` of app messages, scripted per app.
+//! A strict WeCom: `gettoken`, `agent/get`, `message/send` and `message/recall` of app messages, scripted per app.
 //!
 //! Like the real one it answers HTTP 200 whatever happened and says it in `errcode`. It refuses (and records as a
 //! violation) what only a wrong client sends: the wrong method or Content-Type, bodies that are not JSON or have `\u`

@@ -98,13 +98,21 @@ async fn moved(
             let statement = client.prepare_cached(include_str!("sql/control/resume.sql")).await?;
             return Ok(client.query_opt(&statement, &[&tenant_id, &plan.id]).await?.is_some());
         }
+        Order::Recall => {
+            let statement = client.prepare_cached(include_str!("sql/control/recall.sql")).await?;
+            return Ok(client.query_opt(&statement, &[&tenant_id, &plan.id, &codes(order)]).await?.is_some());
+        }
         Order::Pause => PlanStatus::Paused,
-        Order::Recall => PlanStatus::Recalled,
         Order::Stop => PlanStatus::Stopped,
     };
-    let from: Vec<i16> = order.from().iter().map(|status| status.code()).collect();
     let statement = client.prepare_cached(include_str!("sql/control/halt.sql")).await?;
+    let from = codes(order);
     Ok(client.query_opt(&statement, &[&tenant_id, &plan.id, &from, &to.code()]).await?.is_some())
+}
+
+/// The states an order can be given in, as stored.
+fn codes(order: Order) -> Vec<i16> {
+    order.from().iter().map(|status| status.code()).collect()
 }
 
 /// A plan's status; `None` when the tenant has no plan of exactly this identity.

@@ -79,28 +79,35 @@ pub async fn hold(db: &Transaction<'_>, tenant_id: i64, plan: PlanRef) -> Result
     let Some(row) = db.query_opt(&statement, &[&tenant_id, &plan.id, &created_at]).await? else {
         return Ok(None);
     };
-    let codes: Vec<i16> = row.get("slots");
-    let expires_at: Timestamp = row.get("expires_at");
-    let waits: Option<Vec<i64>> = row.get("waits");
-    Ok(Some(Held {
-        id: plan.id,
-        tenant_id,
-        status: PlanStatus::from_code(row.get("status"))?,
-        binned: row.get("binned"),
-        epoch: row.get("epoch"),
-        reference: row.get("reference"),
-        lane: Lane::from_code(row.get("lane"))?,
-        send_at: row.get("send_at"),
-        expires_at: Some(expires_at).filter(|at| *at != never()),
-        recipients: row.get("n_recipients"),
-        title: row.get("title"),
-        content: row.get::<_, Json<Content>>("content").0,
-        asks: row.get("asks"),
-        slots: codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?,
-        first_tiers: FirstTiers::from_codes(&row.get::<_, Vec<i16>>("first_tiers")),
-        waits: Duration::from_millis(waits.iter().flatten().map(|wait| wait.unsigned_abs()).sum()),
-        terms: row.get::<_, Option<Json<Terms>>>("terms").map(|Json(terms)| terms).unwrap_or_default(),
-    }))
+    Held::read(tenant_id, plan.id, &row).map(Some)
+}
+
+impl Held {
+    /// Of a row of `drafts/lock.sql`.
+    pub(super) fn read(tenant_id: i64, id: i64, row: &Row) -> Result<Self, Error> {
+        let codes: Vec<i16> = row.get("slots");
+        let expires_at: Timestamp = row.get("expires_at");
+        let waits: Option<Vec<i64>> = row.get("waits");
+        Ok(Held {
+            id,
+            tenant_id,
+            status: PlanStatus::from_code(row.get("status"))?,
+            binned: row.get("binned"),
+            epoch: row.get("epoch"),
+            reference: row.get("reference"),
+            lane: Lane::from_code(row.get("lane"))?,
+            send_at: row.get("send_at"),
+            expires_at: Some(expires_at).filter(|at| *at != never()),
+            recipients: row.get("n_recipients"),
+            title: row.get("title"),
+            content: row.get::<_, Json<Content>>("content").0,
+            asks: row.get("asks"),
+            slots: codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?,
+            first_tiers: FirstTiers::from_codes(&row.get::<_, Vec<i16>>("first_tiers")),
+            terms: row.get::<_, Option<Json<Terms>>>("terms").map(|Json(terms)| terms).unwrap_or_default(),
+            waits: Duration::from_millis(waits.iter().flatten().map(|wait| wait.unsigned_abs()).sum()),
+        })
+    }
 }
 
 /// Some people of a draft after position `after`, in order; empty at the end.

@@ -6,14 +6,14 @@ use deadpool_postgres::{Client, GenericClient, Transaction};
 
 use tokio_postgres::Row;
 
-use super::Error;
 use super::accept::NewPlan;
-use super::series;
+use super::{Error, remind, series};
 use crate::domain::pointer::{Pointer, Wake};
+use crate::domain::reminder::FIRST_STEP;
 use crate::domain::{FirstTiers, Lane, Slot};
 
 /// Recipients one chunk covers; larger statements make urgent work wait behind them.
-const CHUNK: i32 = 5000;
+pub(super) const CHUNK: i32 = 5000;
 
 pub(super) const SCHEDULE: &str = include_str!("sql/expand/schedule.sql");
 
@@ -110,8 +110,8 @@ pub enum Step {
     },
 }
 
-/// Expands one chunk of one due plan, or takes a pattern's turn, in a transaction of its own (async commit: the expand job is still there
-/// if it is lost). Resumable after a crash at any point; several dispatchers share the work by SKIP LOCKED.
+/// Does one chunk of one due plan's expansion, or of a round of reminders, or takes a pattern's turn, in a transaction of its own (async
+/// commit: the job is still there if it is lost). Resumable after a crash at any point; several dispatchers share the work by SKIP LOCKED.
 /// Looks `back` seconds back for a plan.
 ///
 /// # Errors
@@ -123,32 +123,28 @@ pub async fn step(client: &mut Client, lane: Lane, back: f64) -> Result<Step, Er
     let Some(job) = transaction.query_opt(&take, &[&lane.code(), &back]).await? else {
         return Ok(Step::Idle);
     };
-    let (job_id, plan_id, tenant_id, cursor, total): (i64, i64, i64, i32, i32) =
-        (job.get(0), job.get(1), job.get(2), job.get(3), job.get(4));
-    let codes: Vec<i16> = job.get(5);
-    let slots: Vec<Slot> = codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?;
-    let first = FirstTiers::from_codes(&job.get::<_, Vec<i16>>(6));
+    let (job_id, plan_id, cursor, total): (i64, i64, i32, i32) =
+        (job.get(0), job.get(1), job.get(3), job.get(4));
     if job.get::<_, Option<bool>>("recurs") == Some(true) {
         let (started, skipped) = series::turn(&transaction, job_id, plan_id).await?;
         transaction.commit().await?;
         return Ok(Step::Turned { started, skipped, age: job.get(7) });
     }
-    let hi = total.min(cursor + CHUNK - 1);
-    if let Some(pattern) = job.get::<_, Option<i64>>("series_id") {
-        series::copy_people(&transaction, pattern, plan_id, (cursor, hi)).await?;
-    }
-    let piece = |slot| Piece { plan_id, tenant_id, slot, lane, account: None, lo: cursor, hi };
-    let pieces: Vec<Piece> = first.openings(&slots).map(piece).collect();
-    let jobs = write_jobs(&transaction, &pieces, false).await?;
-    if job.get("quiet") {
-        let ids: Vec<i64> = jobs.iter().map(|row| row.get(0)).collect();
-        super::quiet::keep(&transaction, &ids).await?;
-    }
+    let step: i16 = job.get("step");
+    let done = if step < FIRST_STEP.into() {
+        Some(chunk(&transaction, lane, &job).await?)
+    } else {
+        let round = remind::Job { plan: plan_id, step, lo: cursor, hi: total, named: job.get("members") };
+        remind::step(&transaction, &round).await?
+    };
+    let hi = done.unwrap_or(cursor - 1);
     let last = hi >= total;
     if last {
+        let hold = transaction.prepare_cached(include_str!("sql/expand/hold.sql")).await?;
+        transaction.execute(&hold, &[&plan_id]).await?;
         let finish = transaction.prepare_cached(include_str!("sql/expand/finish.sql")).await?;
         transaction.execute(&finish, &[&job_id, &plan_id]).await?;
-    } else {
+    } else if done.is_some() {
         let advance = transaction.prepare_cached("UPDATE job SET lo = $2 WHERE id = $1").await?;
         transaction.execute(&advance, &[&job_id, &(hi + 1)]).await?;
     }
@@ -159,4 +155,25 @@ pub async fn step(client: &mut Client, lane: Lane, back: f64) -> Result<Step, Er
         tokio::time::timeout(Duration::from_secs(20), analyse).await.map_err(|_| Error::Deadline)??;
     }
     Ok(Step::Wrote { recipients: hi - cursor + 1, age: job.get(7) })
+}
+
+/// The next people of a plan become deliveries and jobs of tier 1; up to which position.
+async fn chunk(db: &Transaction<'_>, lane: Lane, job: &Row) -> Result<i32, Error> {
+    let (plan_id, tenant_id, cursor, total): (i64, i64, i32, i32) =
+        (job.get(1), job.get(2), job.get(3), job.get(4));
+    let codes: Vec<i16> = job.get(5);
+    let slots: Vec<Slot> = codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?;
+    let first = FirstTiers::from_codes(&job.get::<_, Vec<i16>>(6));
+    let hi = total.min(cursor + CHUNK - 1);
+    if let Some(pattern) = job.get::<_, Option<i64>>("series_id") {
+        series::copy_people(db, pattern, plan_id, (cursor, hi)).await?;
+    }
+    let piece = |slot| Piece { plan_id, tenant_id, slot, lane, account: None, lo: cursor, hi };
+    let pieces: Vec<Piece> = first.openings(&slots).map(piece).collect();
+    let jobs = write_jobs(db, &pieces, false).await?;
+    if job.get("quiet") {
+        let ids: Vec<i64> = jobs.iter().map(|row| row.get(0)).collect();
+        super::quiet::keep(db, &ids).await?;
+    }
+    Ok(hi)
 }

@@ -26,6 +26,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0034_rounds", include_str!("../../migrations/0034_rounds.sql")),
     ("0035_enough", include_str!("../../migrations/0035_enough.sql")),
     ("0036_channel_wait", include_str!("../../migrations/0036_channel_wait.sql")),
+    ("0037_reminders", include_str!("../../migrations/0037_reminders.sql")),
+    ("0038_recall", include_str!("../../migrations/0038_recall.sql")),
     ("0040_series", include_str!("../../migrations/0040_series.sql")),
     ("0041_quiet_hours", include_str!("../../migrations/0041_quiet_hours.sql")),
     ("0043_approval", include_str!("../../migrations/0043_approval.sql")),

@@ -4,6 +4,7 @@
 
 pub mod accept;
 pub mod accounts;
+pub mod adding;
 pub mod admit;
 pub mod approval;
 pub mod ask;
@@ -12,6 +13,7 @@ pub mod claim;
 pub mod codes;
 pub mod connect;
 pub mod control;
+pub mod copies;
 pub mod dead;
 pub mod deliveries;
 pub mod drafts;
@@ -38,9 +40,11 @@ pub mod policies;
 pub mod purge;
 pub mod quiet;
 pub mod reading;
+pub mod recall;
 pub mod recipient_pace;
 pub mod recipients;
 pub mod reclaim;
+pub mod remind;
 pub mod replan;
 pub mod resolve;
 pub mod series;

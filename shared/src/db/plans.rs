@@ -110,6 +110,10 @@ pub struct View {
     pub series: Option<PlanRef>,
     /// Of a pattern: how far it has come.
     pub come: Come,
+    /// The recalled plan whose place it takes.
+    pub supersedes: Option<PlanRef>,
+    /// The plan that takes its place.
+    pub superseded_by: Option<PlanRef>,
     /// Its people.
     pub recipients: RecipientCounts,
     /// Its deliveries.
@@ -303,7 +307,6 @@ pub async fn slots(
 
 fn read(row: &Row) -> Result<View, Error> {
     let created_at: Timestamp = row.get("created_at");
-    let slots: Vec<i16> = row.get("slots");
     let deliveries = delivery_counts(row);
     let status = PlanStatus::from_code(row.get("status"))?;
     Ok(View {
@@ -334,7 +337,9 @@ fn read(row: &Row) -> Result<View, Error> {
             .zip(row.get("series_created_at"))
             .map(|(id, at)| PlanRef::new(at, id)),
         come: come(row),
-        recipients: recipient_counts(row, slots.len(), status, &deliveries),
+        supersedes: other(row, "supersedes_at", "supersedes"),
+        superseded_by: other(row, "superseded_at", "superseded_by"),
+        recipients: recipient_counts(row, status, &deliveries),
         deliveries,
     })
 }
@@ -343,6 +348,12 @@ fn come(row: &Row) -> Come {
     let counts: Option<Vec<i32>> = row.get("come");
     let count = |at: usize| counts.as_ref().and_then(|counts| u32::try_from(counts[at]).ok()).unwrap_or(0);
     Come { started: count(0), skipped: count(1) }
+}
+
+/// Another plan, unless it is gone.
+fn other(row: &Row, created_at: &str, id: &str) -> Option<PlanRef> {
+    let (created_at, id): (Option<Timestamp>, Option<i64>) = (row.get(created_at), row.get(id));
+    created_at.zip(id).map(|(at, id)| PlanRef::new(at, id))
 }
 
 /// `n_open` splits into pending, queued and sending. Jobs are counted beside the plan's counters in one snapshot; a job
@@ -367,19 +378,14 @@ fn delivery_counts(row: &Row) -> DeliveryCounts {
     }
 }
 
-fn recipient_counts(
-    row: &Row,
-    slots: usize,
-    status: PlanStatus,
-    deliveries: &DeliveryCounts,
-) -> RecipientCounts {
+fn recipient_counts(row: &Row, status: PlanStatus, deliveries: &DeliveryCounts) -> RecipientCounts {
     let total = i64::from(row.get::<_, i32>("n_recipients"));
     // Ended before they were expanded: they will have no delivery.
     let never = if status.is_ended() { total - deliveries.total } else { 0 };
     let count = |name: &str| i64::from(row.get::<_, i32>(name));
     let (duplicates, read, acknowledged) = (count("n_duplicates"), count("n_read"), count("n_acknowledged"));
     let ladder: bool = row.get("ladder");
-    let (reached, unreachable, cancelled, unknown) = if slots == 1 && !ladder {
+    let (reached, unreachable, cancelled, unknown) = if !row.get::<_, bool>("kept") {
         (
             deliveries.sent + deliveries.delivered,
             deliveries.failed + deliveries.suppressed,

@@ -114,6 +114,20 @@ pub async fn page(client: &impl GenericClient, plan_id: i64, no: i32) -> Result<
     }))
 }
 
+/// Plan and position of the same person in the plan that took a recalled one's place, once that has gone out.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn successor(
+    client: &impl GenericClient,
+    plan_id: i64,
+    no: i32,
+) -> Result<Option<(i64, i32)>, Error> {
+    let statement = client.prepare_cached(include_str!("sql/reading/successor.sql")).await?;
+    let row = client.query_opt(&statement, &[&plan_id, &no]).await?;
+    Ok(row.map(|row| (row.get("plan_id"), row.get("no"))))
+}
+
 /// What the person with this key has read before, newest first, but for what is shown already.
 ///
 /// # Errors

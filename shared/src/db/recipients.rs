@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
 use super::Error;
+use crate::domain::recall::Withdrawal;
 use crate::domain::{Channel, DeliveryStatus, LadderResult, PlanStatus, Slot};
 
 /// What became of a recipient on one channel. `status` is as stored: pending covers queued and sending.
@@ -21,6 +22,8 @@ pub struct OnChannel {
     pub reason: Option<String>,
     /// When it last changed.
     pub at: Timestamp,
+    /// Of a recalled plan: what became of the message.
+    pub became: Option<Withdrawal>,
 }
 
 /// One person in a plan.
@@ -77,6 +80,8 @@ pub struct Filter {
     pub answered: Option<bool>,
     /// With this in key or name, in any case.
     pub text: Option<String>,
+    /// Channels whose providers may take messages back.
+    pub recallable: Vec<Channel>,
 }
 
 /// Matching recipients after position `after`, at most `limit`, out of at most `scan` rows read.
@@ -92,6 +97,7 @@ pub async fn page(
 ) -> Result<Vec<Recipient>, Error> {
     let statement = client.prepare_cached(include_str!("sql/recipients/page.sql")).await?;
     let codes: Vec<i16> = slots.iter().map(|slot| slot.code()).collect();
+    let recallable: Vec<i16> = filter.recallable.iter().map(|channel| channel.code()).collect();
     let text = filter.text.as_ref().map(|text| text.to_lowercase());
     let rows = client
         .query(
@@ -108,6 +114,7 @@ pub async fn page(
                 &filter.read,
                 &filter.answered,
                 &text,
+                &recallable,
             ],
         )
         .await?;
@@ -156,14 +163,16 @@ fn read(row: &Row) -> Result<Recipient, Error> {
 fn read_channels(row: &Row) -> Result<Vec<OnChannel>, Error> {
     let (slots, statuses): (Vec<i16>, Vec<i16>) = (row.get("slots"), row.get("statuses"));
     let (reasons, times): (Vec<Option<String>>, Vec<Timestamp>) = (row.get("reasons"), row.get("times"));
-    let columns = slots.into_iter().zip(statuses).zip(reasons).zip(times);
+    let withdrawn: Vec<Option<i16>> = row.get("withdrawn");
+    let columns = slots.into_iter().zip(statuses).zip(reasons).zip(times).zip(withdrawn);
     columns
-        .map(|(((slot, status), reason), at)| {
+        .map(|((((slot, status), reason), at), became)| {
             Ok(OnChannel {
                 slot: Slot::from_code(slot)?,
                 status: DeliveryStatus::from_code(status)?,
                 reason,
                 at,
+                became: became.map(Withdrawal::from_code).transpose()?,
             })
         })
         .collect()

@@ -226,7 +226,7 @@ fn share(all: i64, plans: &[i64]) -> i64 {
 }
 
 /// Deletes what nobody needs any more: idempotency keys over 24 hours old, runs of workers ended a day ago, jobs of
-/// plans that ended without them.
+/// plans that ended without them. Reopens stopped plans for the sweep whose reminders' time is over.
 ///
 /// # Errors
 /// [`Error`] of the database.
@@ -237,9 +237,11 @@ pub async fn tidy(client: &impl GenericClient) -> Result<u64, Error> {
     let paces = client.prepare_cached(include_str!("sql/recipient_pace/tidy.sql")).await?;
     let shares = client.prepare_cached(include_str!("sql/shares/tidy.sql")).await?;
     let codes = client.prepare_cached(include_str!("sql/codes/tidy.sql")).await?;
+    let stopped = client.prepare_cached(include_str!("sql/sweep/stopped_over.sql")).await?;
     Ok(client.execute(&keys, &[]).await?
         + client.execute(&shares, &[]).await?
         + client.execute(&codes, &[]).await?
+        + client.execute(&stopped, &[]).await?
         + client.execute(&paces, &[]).await?
         + client.execute(&runs, &[]).await?
         + client.execute(&jobs, &[]).await?)

@@ -54,8 +54,8 @@ pub async fn account(client: &impl GenericClient, id: i64) -> Result<Option<Acco
     }))
 }
 
-/// Whether a plan's call to these people may go out: the plan runs, has not expired and not had enough answers, and none of them has ended their ladder by
-/// reading or answering.
+/// Whether a plan's call to these people may go out: the plan runs, has not expired and not had enough answers, and none of them has
+/// ended their ladder by reading or answering, or is no longer one of those a reminder is for.
 ///
 /// # Errors
 /// [`Error`] of the database; nothing may be sent then.

@@ -1,5 +1,6 @@
 //! Channels, lanes and slots: where a message goes and which queue it uses.
 
+use super::reminder::FIRST_STEP as FIRST_REMINDER;
 use super::{Unknown, words};
 
 words! {
@@ -130,6 +131,18 @@ impl Slot {
     #[must_use]
     pub const fn tier(self) -> u8 {
         self.tier
+    }
+
+    /// Which of the plan's reminders it belongs to, from 1; `None`: it is one of the ladder's.
+    #[must_use]
+    pub const fn reminder(self) -> Option<u8> {
+        if self.tier < FIRST_REMINDER { None } else { Some(self.tier - FIRST_REMINDER + 1) }
+    }
+
+    /// The tier, from 1; `None`: it belongs to a reminder.
+    #[must_use]
+    pub const fn of_ladder(self) -> Option<u8> {
+        if self.tier < FIRST_REMINDER { Some(self.tier) } else { None }
     }
 
     /// The channel.

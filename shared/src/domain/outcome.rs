@@ -24,6 +24,12 @@ pub enum Class {
 }
 
 impl Class {
+    /// Whether the same request would be refused again.
+    #[must_use]
+    pub const fn is_permanent(self) -> bool {
+        matches!(self, Class::PermanentRecipient | Class::PermanentRequest)
+    }
+
     /// The word used as metric label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

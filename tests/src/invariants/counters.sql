@@ -19,5 +19,6 @@ SELECT 'plan ' || p.id || ' has ' || to_jsonb(c)
     OR p.answers IS DISTINCT FROM (SELECT jsonb_object_agg(a.answer, a.n)
                                      FROM (SELECT r.answer, count(*) AS n FROM recipient r
                                             WHERE r.plan_id = p.id AND r.answer IS NOT NULL GROUP BY r.answer) AS a)
-    OR (p.status = 6 AND p.first_tiers = '{}' AND p.untils IS NULL AND c.n_deliveries <> p.n_recipients * cardinality(p.slots)
+    OR (p.status = 6 AND p.first_tiers = '{}' AND p.untils IS NULL AND (SELECT count(*) FROM delivery d WHERE d.plan_id = p.id AND d.slot < 2048)
+        <> p.n_recipients * (SELECT count(*) FROM unnest(p.slots) AS s(slot) WHERE s.slot < 2048)
         AND NOT coalesce(p.terms ? 'recurrence', false)))

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be had fails the test, at the line that wanted it")]
 
+mod adding;
 mod admission;
 mod approval;
 mod arrive;
@@ -11,6 +12,7 @@ mod broker;
 mod browser;
 mod bulk;
 mod control;
+mod copies;
 mod crash;
 mod dead_letters;
 mod dry_run;
@@ -38,8 +40,10 @@ mod preview;
 mod protected;
 mod quiet_hours;
 mod reading;
+mod recall_results;
 mod recovery;
 mod recurring;
+mod remind;
 mod resolve;
 mod retention;
 mod routes;

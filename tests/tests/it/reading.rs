@@ -27,7 +27,7 @@ fn readable(mail: &smtp::Mail) -> String {
 }
 
 /// What follows `prefix` up to the end of the link.
-fn token(text: &str, prefix: &str) -> String {
+pub(crate) fn token(text: &str, prefix: &str) -> String {
     let (_, rest) =
         text.split_once(&format!("{BASE}{prefix}")).unwrap_or_else(|| panic!("no {prefix} in {text}"));
     rest.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect()

@@ -132,6 +132,9 @@ fn body(route: &Route) -> Option<Value> {
         }
         ("PATCH", "/v1/accounts/{id}") => Some(json!({"order": 7})),
         ("POST", "/v1/deliveries/{id}/resolve") => Some(json!({"to": "sent"})),
+        ("POST", "/v1/plans/{id}/remind") => Some(json!({"who": "unread"})),
+        ("POST", "/v1/plans/{id}/copy") => Some(json!({"recipients": true})),
+        ("POST", "/v1/plans/{id}/recall") => Some(json!({"edit": true})),
         ("POST", "/v1/dead-letters/redrive") => Some(json!({"reason": "exhausted"})),
         ("POST", "/v1/plans/{id}/reject") => Some(json!({"comment": "no"})),
         ("PUT", "/v1/settings/approval") => Some(json!({})),
@@ -149,7 +152,6 @@ fn body(route: &Route) -> Option<Value> {
             | "/v1/policies/{id}/disable"
             | "/v1/plans/{id}/pause"
             | "/v1/plans/{id}/resume"
-            | "/v1/plans/{id}/recall"
             | "/v1/plans/{id}/stop"
             | "/v1/plans/{id}/escalate"
             | "/v1/plans/{id}/send"

@@ -9,6 +9,7 @@ use herald_shared::domain::approval::Opinion;
 use herald_shared::domain::events;
 use herald_shared::domain::ladder::{Place, Reports, Step, max_late, verdict};
 use herald_shared::domain::outcome::Outcome;
+use herald_shared::domain::reminder::{Known, Who};
 use herald_shared::domain::{
     Channel, DeliveryStatus, EventKind, FirstTiers, LadderResult, Lane, OnUnknown, PlanStatus, Proof, Slot,
 };
@@ -337,6 +338,37 @@ async fn the_database_moves_ladders_by_the_declared_rule() {
                     assert_eq!(stored_verdict(&client, &statement, &place).await, expected, "{place:?}");
                 }
             }
+        }
+    }
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_leaves_people_out_of_reminders_by_the_declared_rule() {
+    let (database, mut client) = migrated().await;
+    for who in Who::ALL {
+        for bits in 0..8 {
+            let (reached, read, answered) = (bits & 1 == 1, bits & 2 == 2, bits & 4 == 4);
+            let time = |is: bool| if is { "now()" } else { "NULL" };
+            let status = if reached { DeliveryStatus::Sent } else { DeliveryStatus::Failed };
+            let transaction = client.transaction().await.unwrap();
+            let facts = format!(
+                "{}; UPDATE plan SET slots = '{{17, 2049, 2052}}';
+                 INSERT INTO recipient (plan_id, no, addresses, read_at, answered_at) VALUES (1, 1, '{{}}', {}, {});
+                 INSERT INTO reminder (plan_id, step, who, slots) VALUES (1, 128, {}, '{{2049, 2052}}');
+                 INSERT INTO delivery (plan_id, slot, no, status, reason) VALUES (1, 17, 1, {}, 'x'), (1, 2049, 1, 3, NULL), (1, 2052, 1, 0, NULL)",
+                plan(PlanStatus::Running, false),
+                time(read),
+                time(answered),
+                who.code(),
+                status.code()
+            );
+            transaction.batch_execute(&facts).await.unwrap();
+            let over =
+                transaction.query_one("SELECT reminder_over(1, 2052::smallint, 1)", &[]).await.unwrap();
+            let known = Known { reached, read, answered };
+            assert_eq!(over.get::<_, bool>(0), who.is_over(known), "{who} {known:?}");
+            transaction.rollback().await.unwrap();
         }
     }
     database.remove().await;

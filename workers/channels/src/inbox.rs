@@ -24,6 +24,7 @@ static SPEC: Spec = Spec {
     proves: Proves::Sent,
     one_provider: false,
     per_recipient: &[],
+    recall: None,
 };
 
 /// For gate and statement; with the wait for a connection (3 s) within the deadline.

@@ -25,6 +25,6 @@ pub use call::{Call, Gate, Message, Target};
 pub use hook::{Hooks, NotTaken};
 pub use net::{NetPolicy, Refused, Resolve, ResolveError, SystemResolver};
 pub use registry::{provider, registry};
-pub use spec::{Account, Deps, Driver, FieldProblem, Proves, Provider, Spec};
+pub use spec::{Account, Deps, Driver, FieldProblem, Proves, Provider, Recalled, Spec};
 pub use token::{FleetTokens, OwnTokens, Taken, Token, TokenSlot, Tokens};
 pub use wecom::is_user_id as is_wecom_user_id;

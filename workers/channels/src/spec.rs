@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use herald_shared::domain::template::Compiled;
-use herald_shared::domain::{Channel, Verdict};
+use herald_shared::domain::{Channel, Failure, Verdict};
 use serde_json::Value;
 
 use crate::{Call, Gate, NetPolicy, Tokens};
@@ -45,6 +45,8 @@ pub struct Spec {
     /// delivered. Each is a span of time and the most messages to one recipient within it. They hold per account; whoever
     /// sends must keep them, since no answer tells.
     pub per_recipient: &'static [(Duration, u32)],
+    /// For how long after it was sent a message can be taken back; `None`: the provider has no such call.
+    pub recall: Option<Duration>,
 }
 
 /// One set of credentials, as loaded from the database with its secret opened.
@@ -146,4 +148,24 @@ pub trait Driver: Send + Sync {
     /// Dropping the future closes the connection in use; other calls are not disturbed. The outcome is then unknown
     /// if the gate had been entered.
     async fn send(&self, call: &Call, gate: &dyn Gate) -> Verdict;
+
+    /// Asks the provider to take a message back, by the id it gave it. Only where [`Spec::recall`] says that it can.
+    ///
+    /// The gate is entered just before the request, like in [`send`](Driver::send). May be asked twice of one message.
+    async fn recall(&self, _provider_ref: &str, _gate: &dyn Gate) -> Recalled {
+        Recalled::NotPossible
+    }
+}
+
+/// What came of asking a provider to take a message back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recalled {
+    /// It did.
+    Taken,
+    /// It cannot, and will not be able to.
+    NotPossible,
+    /// Not now; ask again.
+    NotNow(Failure),
+    /// The gate was shut: nothing was asked.
+    NotStarted,
 }

@@ -55,7 +55,7 @@ async fn the_receiver_gets_a_signed_complete_message() {
     assert!(sent_at.as_str().unwrap().ends_with('Z'));
     let plan = call.message.plan;
     let whole = json!({"id": id, "plan": plan.uuid(), "number": plan.number(), "title": "停水通知",
-        "text": "Hello 李雷, room 301.", "html": null, "link": null, "page": null, "acknowledge": {"url": null, "options": ["Received"]}, "tier": 1,
+        "text": "Hello 李雷, room 301.", "html": null, "link": null, "page": null, "acknowledge": {"url": null, "options": ["Received"]}, "tier": 1, "reminder": null,
         "priority": "urgent", "recipient": {"id": recipient_uuid(plan, 3), "key": "E3", "name": "李雷"},
         "variables": {"room": "301"}, "metadata": {"ticket": "42"}});
     assert_eq!(body, whole);

@@ -7,7 +7,7 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use herald_channels::{Account, Call, Deps, Driver, OwnTokens, Target, provider};
+use herald_channels::{Account, Call, Deps, Driver, OwnTokens, Recalled, Target, provider};
 use herald_loadtest::standins::wecom::{self, Action, Behaviour, Handle};
 use herald_shared::domain::{Channel, Class, Content, Reason, Slot, Verdict};
 use serde_json::{Value, json};
@@ -68,6 +68,27 @@ async fn a_thousand_people_get_it_in_one_call() {
         assert_eq!((received.calls, received.deliveries, received.tokens_given), (1, 1000, 1));
         assert_eq!(received.times("user.7", "停水通知\nWater is off."), 1, "{:?}", received.first[0].content);
     });
+    correct(&server);
+}
+
+#[tokio::test]
+async fn a_message_is_taken_back_by_its_id_and_what_is_refused_for_good_is_not() {
+    let (server, driver) = start().await;
+    for _ in 0..2 {
+        driver.send(&call(&["a"]), &Open::default()).await;
+    }
+    server.expire_tokens();
+    assert_eq!(driver.recall("standin-1", &Open::default()).await, Recalled::Taken, "with a fresh token");
+    assert_eq!(driver.recall("standin-1", &Open::default()).await, Recalled::Taken, "twice is once");
+    assert_eq!(driver.recall("standin-2", &Shut).await, Recalled::NotStarted);
+    server.script(Behaviour::new(Action::RefuseRecall(45009)).times(1));
+    match driver.recall("standin-2", &Open::default()).await {
+        Recalled::NotNow(failure) => assert_eq!(failure.class, Class::RateLimited),
+        other => panic!("{other:?}"),
+    }
+    server.script(Behaviour::new(Action::RefuseRecall(40058)).times(1));
+    assert_eq!(driver.recall("standin-2", &Open::default()).await, Recalled::NotPossible);
+    server.read(|received| assert_eq!(received.recalled.iter().copied().collect::<Vec<_>>(), [1]));
     correct(&server);
 }
 

@@ -1,6 +1,6 @@
-//! `POST /v1/plans/{id}/recipients`: an audience streams into a draft, all of it or nothing.
+//! `POST /v1/plans/{id}/recipients`: an audience streams into a draft, or into a plan that was sent, all of it or nothing.
 //!
-//! One transaction holds the draft from the first row to the last, so an upload that breaks off, in whatever way, leaves
+//! One transaction holds a draft from the first row to the last, so an upload that breaks off, in whatever way, leaves
 //! no trace. One upload at a time and process: what it remembers of a million people is what the process has room for.
 
 use std::time::{Duration, Instant};
@@ -20,12 +20,12 @@ use serde::Serialize;
 use tokio::sync::SemaphorePermit;
 
 use super::super::plans::plan_ref;
-use super::hold;
+use super::{list, target};
 use crate::App;
-use crate::accept::{Format, Intake, RowProblem};
+use crate::accept::{Format, Intake, Report, RowProblem};
 use crate::auth::CallerRef;
 use crate::error::{Kind, Problem, Result};
-use crate::extract::{Id, Params, drain};
+use crate::extract::{Id, IdempotencyKey, Params, drain};
 
 /// Bytes of one upload.
 const MAX_BYTES: u64 = 1024 * 1024 * 1024;
@@ -38,27 +38,45 @@ const TURN: Duration = Duration::from_secs(2);
 /// Bytes read at once: a person takes a multiple of their row in memory.
 const PIECE: usize = 32 * 1024;
 /// People one statement writes.
-const CHUNK: usize = 1000;
+pub(super) const CHUNK: usize = 1000;
 
 /// What became of an upload.
 #[derive(Serialize)]
-struct Told {
-    rows: u64,
-    added: i32,
-    duplicates: i32,
+pub(super) struct Told {
+    pub(super) rows: u64,
+    pub(super) added: i32,
+    pub(super) duplicates: i32,
     refused: u64,
     errors: Vec<RowProblem>,
-    /// People in the draft now.
+    /// People in the plan now.
     recipients: i32,
+}
+
+impl Told {
+    pub(super) fn of(report: Report, plan: &Held) -> Self {
+        Told {
+            rows: report.rows,
+            added: report.added,
+            duplicates: report.duplicates,
+            refused: report.refused,
+            errors: report.problems,
+            recipients: plan.recipients + report.added,
+        }
+    }
 }
 
 pub(super) async fn upload(
     State(app): State<App>,
     caller: CallerRef,
     Id(id): Id,
+    IdempotencyKey(key): IdempotencyKey,
     params: Params,
     request: Request,
 ) -> Result<Response> {
+    if is_json(request.headers()) {
+        params.finish()?;
+        return list::add(&app, &caller, id, key, request).await;
+    }
     let waits = request.headers().contains_key(EXPECT);
     let declared = params.finish().and_then(|()| declared(request.headers()));
     let mut stream = request.into_body().into_data_stream();
@@ -104,26 +122,18 @@ async fn into_draft(
     stream: &mut BodyDataStream,
 ) -> Result<Told> {
     let transaction = in_time(app, async { Ok(db.transaction().await.map_err(db::Error::from)?) }).await?;
-    let draft = in_time(app, hold(&transaction, caller.tenant_id, plan, "given recipients")).await?;
+    let draft = in_time(app, target::open(&transaction, caller.tenant_id, plan)).await?;
     let mut intake = Intake::new(format, &draft, app.net.clone()).map_err(unreadable)?;
     remember(app, &transaction, &draft, &mut intake).await?;
     pour(app, &transaction, &draft, &mut intake, stream).await?;
-    let report = intake.report();
+    let told = Told::of(intake.report(), &draft);
     in_time(app, async {
-        db::drafts::grow(&transaction, &draft, report.added, report.duplicates).await?;
-        db::approval::edited(&transaction, draft.id, caller.key_id).await?;
+        target::close(&transaction, &draft, caller.key_id, (told.added, told.duplicates)).await?;
         transaction.commit().await.map_err(db::Error::from)?;
         Ok(())
     })
     .await?;
-    Ok(Told {
-        rows: report.rows,
-        added: report.added,
-        duplicates: report.duplicates,
-        refused: report.refused,
-        errors: report.problems,
-        recipients: draft.recipients + report.added,
-    })
+    Ok(told)
 }
 
 /// An upload may take long, an answer of the database may not.
@@ -139,7 +149,12 @@ pub(super) async fn turn(app: &App) -> Result<SemaphorePermit<'_>> {
 }
 
 /// Who is in the draft already.
-async fn remember(app: &App, db: &Transaction<'_>, draft: &Held, intake: &mut Intake) -> Result<()> {
+pub(super) async fn remember(
+    app: &App,
+    db: &Transaction<'_>,
+    draft: &Held,
+    intake: &mut Intake,
+) -> Result<()> {
     let mut after = 0;
     loop {
         let people = in_time(app, async { Ok(db::drafts::people(db, draft, after).await?) }).await?;
@@ -204,6 +219,11 @@ async fn next(stream: &mut BodyDataStream, begun: Instant) -> Result<Option<Byte
     }
 }
 
+fn is_json(headers: &HeaderMap) -> bool {
+    let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    declared.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
 fn declared(headers: &HeaderMap) -> Result<Format> {
     let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
     if text(CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok()).is_some_and(|bytes| bytes > MAX_BYTES) {
@@ -214,8 +234,8 @@ fn declared(headers: &HeaderMap) -> Result<Format> {
         "text/csv" => Ok(Format::Csv),
         "application/x-ndjson" => Ok(Format::Ndjson),
         _ => {
-            let detail = "Send CSV (Content-Type: text/csv) or one recipient a line as JSON (application/x-ndjson); \
-                          save a workbook as CSV in UTF-8.";
+            let detail = "Send CSV (Content-Type: text/csv), one recipient a line as JSON (application/x-ndjson), or \
+                          {\"recipients\": [...]} (application/json); save a workbook as CSV in UTF-8.";
             Err(Problem::new(Kind::NotRows, detail))
         }
     }

@@ -88,7 +88,7 @@ impl Deliveries {
             person.key.into(),
             person.name.into(),
             Cell::Text(self.words.channel(slot.channel()).to_owned()),
-            Cell::Number(rung.tier.into()),
+            self.words.reminder(slot).map_or_else(|| Cell::Number(rung.tier.into()), Cell::Text),
             Cell::Text(self.words.delivery(delivery.status).to_owned()),
             delivery.reason.into(),
             Cell::Number(delivery.attempts.into()),

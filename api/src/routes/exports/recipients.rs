@@ -42,7 +42,7 @@ impl Recipients {
             word("Addresses", "地址"),
             word("Send status", "发送状态"),
         ];
-        let several = self.slots.iter().any(|slot| slot.tier() > 1);
+        let several = self.slots.iter().any(|slot| slot.of_ladder().is_some_and(|step| step > 1));
         let title = |slot: &Slot| self.words.slot(*slot, several.then(|| self.steps.place(slot.tier())));
         titles.extend(self.slots.iter().map(title));
         titles.extend([

@@ -1,4 +1,4 @@
-//! The three calls.
+//! The calls.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use super::message::{self, Parsed, Wrong};
-use super::script::Action;
+use super::script::{Action, Asked};
 
 type Params = Query<HashMap<String, String>>;
 
@@ -21,6 +21,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/cgi-bin/gettoken", routing::any(token))
         .route("/cgi-bin/agent/get", routing::any(agent))
         .route("/cgi-bin/message/send", routing::any(send))
+        .route("/cgi-bin/message/recall", routing::any(recall))
         .with_state(shared)
 }
 
@@ -48,7 +49,7 @@ async fn token(State(shared): State<Arc<Shared>>, method: Method, Query(params):
         Ok(agent_id) => agent_id,
         Err(errcode) => return refuse(errcode, "invalid credential"),
     };
-    if let Some(Action::RefuseToken(errcode)) = shared.scripts.take(agent_id, true) {
+    if let Some(Action::RefuseToken(errcode)) = shared.scripts.take(agent_id, Asked::Token) {
         return refuse(errcode, "refused by script");
     }
     let (token, expires_in) = shared.apps(|apps| apps.token(agent_id));
@@ -71,6 +72,55 @@ async fn agent(State(shared): State<Arc<Shared>>, method: Method, Query(params):
     }
 }
 
+/// Takes a message back: `{"msgid"}` of one that was accepted, and nothing else. Twice is once.
+async fn recall(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    Query(params): Params,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let violate = |Wrong(errcode, words): Wrong| {
+        shared.received.update(|received| received.violated(errcode, words));
+        refusal(errcode, words)
+    };
+    if let Err(wrong) = posted_json(&method, &headers) {
+        return violate(wrong);
+    }
+    let Some(token) = params.get("access_token") else {
+        return violate(Wrong(41001, "access_token missing"));
+    };
+    let own = match shared.apps(|apps| apps.owner(token)) {
+        Ok(own) => own,
+        Err(errcode) => return refusal(errcode, "invalid access_token"),
+    };
+    let given: Option<HashMap<String, String>> = serde_json::from_slice(&body).ok();
+    let msgid = given.filter(|given| given.len() == 1).and_then(|mut given| given.remove("msgid"));
+    let number = msgid.as_deref().and_then(|msgid| msgid.strip_prefix("standin-")?.parse::<u64>().ok());
+    let Some(number) =
+        number.filter(|number| (1..=shared.received.read(|received| received.calls)).contains(number))
+    else {
+        return violate(Wrong(40058, "a recall wants the msgid of a message, and nothing else"));
+    };
+    if let Some(Action::RefuseRecall(errcode)) = shared.scripts.take(own, Asked::Recall) {
+        return refusal(errcode, "refused by script");
+    }
+    shared.received.update(|received| received.recalled.insert(number));
+    Json(json!({"errcode": 0, "errmsg": "ok"})).into_response()
+}
+
+/// What every POST must be.
+fn posted_json(method: &Method, headers: &HeaderMap) -> Result<(), Wrong> {
+    if method != Method::POST {
+        return Err(Wrong(43002, "require POST method"));
+    }
+    let kind = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
+        return Err(Wrong(47001, "Content-Type is not application/json"));
+    }
+    Ok(())
+}
+
 async fn send(
     State(shared): State<Arc<Shared>>,
     method: Method,
@@ -86,12 +136,8 @@ async fn send(
         shared.received.update(|received| received.violated(errcode, words));
         refuse(errcode, words)
     };
-    if method != Method::POST {
-        return violate(Wrong(43002, "require POST method"));
-    }
-    let kind = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
-        return violate(Wrong(47001, "Content-Type is not application/json"));
+    if let Err(wrong) = posted_json(&method, &headers) {
+        return violate(wrong);
     }
     let Some(token) = params.get("access_token") else {
         return violate(Wrong(41001, "access_token missing"));
@@ -104,7 +150,7 @@ async fn send(
         Ok(message) => message,
         Err(wrong) => return violate(wrong),
     };
-    match shared.scripts.take(own, false) {
+    match shared.scripts.take(own, Asked::Message) {
         Some(Action::Refuse(errcode)) => refuse(errcode, "refused by script"),
         Some(Action::Gateway(status)) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -120,7 +166,9 @@ async fn send(
             Json(answer).into_response()
         }
         Some(Action::DropSilently) => Json(shared.deliver(own, message, true)).into_response(),
-        Some(Action::RefuseToken(_)) | None => Json(shared.deliver(own, message, false)).into_response(),
+        Some(Action::RefuseToken(_) | Action::RefuseRecall(_)) | None => {
+            Json(shared.deliver(own, message, false)).into_response()
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The record of one WeCom stand-in, in bounded memory: a million people with one message each take some 30 MB.
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::time::{Duration, Instant};
@@ -49,6 +49,8 @@ pub struct Received {
     pub refused_people: u64,
     /// Answers to messages by `errcode`.
     pub answers: HashMap<i64, u64>,
+    /// Messages taken back, by number: the first accepted one is 1.
+    pub recalled: BTreeSet<u64>,
     /// Token requests that were answered with a token.
     pub tokens_given: u64,
     /// Token requests that were refused.

@@ -20,6 +20,26 @@ pub enum Action {
     DropSilently,
     /// A token request is refused with this `errcode`.
     RefuseToken(i64),
+    /// A recall is refused with this `errcode`.
+    RefuseRecall(i64),
+}
+
+/// A kind of request that may be scripted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    Token,
+    Message,
+    Recall,
+}
+
+impl Action {
+    fn of(&self) -> Asked {
+        match self {
+            Action::RefuseToken(_) => Asked::Token,
+            Action::RefuseRecall(_) => Asked::Recall,
+            _ => Asked::Message,
+        }
+    }
 }
 
 /// One scripted misbehaviour.
@@ -69,19 +89,18 @@ impl Scripts {
         set.clear();
     }
 
-    /// Takes one use of the first behaviour for the app, else of one for all; `token`: of those for token requests.
-    pub(super) fn take(&self, agent_id: u64, token: bool) -> Option<Action> {
+    /// Takes one use of the first behaviour for the app, else of one for all, of those for such requests.
+    pub(super) fn take(&self, agent_id: u64, asked: Asked) -> Option<Action> {
         if !self.any.load(Ordering::Acquire) {
             return None;
         }
         let mut set = self.set.lock().unwrap_or_else(PoisonError::into_inner);
-        [Some(agent_id), None].into_iter().find_map(|key| spend(set.get_mut(&key)?, token))
+        [Some(agent_id), None].into_iter().find_map(|key| spend(set.get_mut(&key)?, asked))
     }
 }
 
-fn spend(behaviours: &mut [Behaviour], token: bool) -> Option<Action> {
-    let fits = |action: &Action| matches!(action, Action::RefuseToken(_)) == token;
-    let behaviour = behaviours.iter_mut().find(|b| fits(&b.action) && b.times > 0)?;
+fn spend(behaviours: &mut [Behaviour], asked: Asked) -> Option<Action> {
+    let behaviour = behaviours.iter_mut().find(|b| b.action.of() == asked && b.times > 0)?;
     if behaviour.times != u32::MAX {
         behaviour.times -= 1;
     }

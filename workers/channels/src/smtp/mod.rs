@@ -44,6 +44,7 @@ static SPEC: Spec = Spec {
     proves: Proves::Sent,
     one_provider: true,
     per_recipient: &[],
+    recall: None,
 };
 
 const VERIFY_DEADLINE: Duration = Duration::from_secs(10);

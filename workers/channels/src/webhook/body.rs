@@ -22,7 +22,10 @@ struct Payload<'a> {
     /// The recipient's page.
     page: Option<String>,
     acknowledge: Option<Acknowledge<'a>>,
-    tier: u8,
+    /// `null` in a reminder.
+    tier: Option<u8>,
+    /// Which reminder it is, from 1.
+    reminder: Option<u8>,
     priority: &'static str,
     recipient: Recipient<'a>,
     variables: Option<&'a Map<String, Value>>,
@@ -66,7 +69,8 @@ pub(super) fn serialise(call: &Call, target: &Target, sent_at: Timestamp) -> Res
             url: links.map(|(links, holder)| links.acknowledge(holder)),
             options,
         }),
-        tier: message.steps.place(call.slot.tier()).tier,
+        tier: call.slot.of_ladder().map(|step| message.steps.place(step).tier),
+        reminder: call.slot.reminder(),
         priority: message.lane.as_str(),
         recipient: Recipient {
             id: recipient_uuid(message.plan, target.no),

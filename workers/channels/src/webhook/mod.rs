@@ -39,6 +39,7 @@ static SPEC: Spec = Spec {
     proves: Proves::Sent,
     one_provider: false,
     per_recipient: &[],
+    recall: None,
 };
 
 /// The provider `webhook`.

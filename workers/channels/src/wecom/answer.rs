@@ -7,6 +7,7 @@ use herald_shared::domain::{Class, Exception, Failure, Reason, Verdict};
 use serde::Deserialize;
 
 use super::message::People;
+use crate::Recalled;
 use crate::http::{innermost, refusal};
 use crate::wording::tidy;
 
@@ -76,6 +77,17 @@ impl Answer {
     /// The words without the support hints that follow them (`hint: [...], from ip: ..., more info at ...`).
     pub(super) fn words(&self) -> &str {
         self.errmsg.split(", hint:").next().unwrap_or_default()
+    }
+
+    /// What an answer to a recall means. Whatever is refused for good (too old, no such message) is never taken back.
+    pub(super) fn recalled(&self) -> Recalled {
+        match self.errcode {
+            0 => Recalled::Taken,
+            code => match failure_of(code, self.words()) {
+                failure if failure.class.is_permanent() => Recalled::NotPossible,
+                failure => Recalled::NotNow(failure),
+            },
+        }
     }
 
     /// What an answer to a message means for the people it was to go to.

@@ -23,7 +23,7 @@ pub use self::message::is_user_id;
 use self::settings::Settings;
 use crate::http::{self, Resolver};
 use crate::token::{Fetched, LEASE, NoToken, NotFetched, Shared, Token};
-use crate::{Account, Call, Deps, Driver, FieldProblem, Gate, NetPolicy, Proves, Provider, Spec};
+use crate::{Account, Call, Deps, Driver, FieldProblem, Gate, NetPolicy, Proves, Provider, Recalled, Spec};
 
 /// The deadline covers a token and a request, twice. Limits per member: PROVIDERS 2, the vendor's document 90454.
 static SPEC: Spec = Spec {
@@ -36,6 +36,7 @@ static SPEC: Spec = Spec {
     proves: Proves::Sent,
     one_provider: true,
     per_recipient: &[(Duration::from_secs(60), 30), (Duration::from_secs(3600), 1000)],
+    recall: Some(Duration::from_secs(24 * 3600)),
 };
 
 /// For a token request: shorter than the lease it is made under.
@@ -128,12 +129,36 @@ impl Driver for WecomDriver {
             if !gate.enter().await {
                 return Verdict::NotStarted;
             }
-            let answer = match self.post(&token, body.clone()).await {
+            let answer = match self.post("cgi-bin/message/send", &token, body.clone()).await {
                 Ok(answer) => answer,
                 Err(failure) => return Verdict::Failed(failure),
             };
             if last || meaning(answer.errcode) != Meaning::Token {
                 return answer.verdict(&people);
+            }
+            useless = token.serial;
+        }
+        unreachable!("the last round returns")
+    }
+
+    /// WeCom takes back what was sent within 24 h, from its own clients; what a member reads in WeChat (the plug-in) stays.
+    async fn recall(&self, provider_ref: &str, gate: &dyn Gate) -> Recalled {
+        let body = serde_json::json!({ "msgid": provider_ref }).to_string().into_bytes();
+        let mut useless = 0;
+        for last in [false, true] {
+            let token = match self.token.get(useless, || self.fetch()).await {
+                Ok(token) => token,
+                Err(none) => return Recalled::NotNow(tokenless(none)),
+            };
+            if !gate.enter().await {
+                return Recalled::NotStarted;
+            }
+            let answer = match self.post("cgi-bin/message/recall", &token, body.clone()).await {
+                Ok(answer) => answer,
+                Err(failure) => return Recalled::NotNow(failure),
+            };
+            if last || meaning(answer.errcode) != Meaning::Token {
+                return answer.recalled();
             }
             useless = token.serial;
         }
@@ -175,8 +200,8 @@ impl WecomDriver {
         }
     }
 
-    async fn post(&self, token: &Token, body: Vec<u8>) -> Result<Answer, Failure> {
-        let mut url = self.settings.url("cgi-bin/message/send");
+    async fn post(&self, path: &str, token: &Token, body: Vec<u8>) -> Result<Answer, Failure> {
+        let mut url = self.settings.url(path);
         url.query_pairs_mut().append_pair("access_token", &token.text);
         self.ask(self.client.post(url).header("content-type", "application/json").body(body)).await
     }

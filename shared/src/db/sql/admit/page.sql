@@ -5,5 +5,5 @@ SELECT j.id, j.tenant_id, j.plan_id, j.units, extract(epoch FROM now() - j.due_a
          WHERE j.kind = 1 AND j.lane = $1 AND (j.slot & 15::smallint) = $2 AND j.due_at <= now() AND j.due_at >= now() - $3::double precision * interval '1 s'
            AND j.state < 2 AND (j.state = 1 OR NOT $5)
          ORDER BY j.due_at LIMIT $4) AS j
- CROSS JOIN LATERAL (SELECT coalesce((SELECT p.status + 0 = 4 AND p.expires_at > now() FROM plan p WHERE p.id = j.plan_id), false) AS runs OFFSET 0) AS p
+ CROSS JOIN LATERAL (SELECT coalesce((SELECT (p.status + 0 = 4 OR p.status + 0 = 8 AND p.finished_at IS NOT NULL) AND p.expires_at > now() FROM plan p WHERE p.id = j.plan_id), false) AS runs OFFSET 0) AS p
  ORDER BY j.due_at

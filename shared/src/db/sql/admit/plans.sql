@@ -17,4 +17,4 @@ SELECT w.tenant_id, f.plan_id, p.runs
     )
     SELECT plan_id FROM flow WHERE plan_id IS NOT NULL
  ) AS f
- CROSS JOIN LATERAL (SELECT coalesce((SELECT p.status + 0 = 4 AND p.expires_at > now() FROM plan p WHERE p.id = f.plan_id), false) AS runs OFFSET 0) AS p
+ CROSS JOIN LATERAL (SELECT coalesce((SELECT (p.status + 0 = 4 OR p.status + 0 = 8 AND p.finished_at IS NOT NULL) AND p.expires_at > now() FROM plan p WHERE p.id = f.plan_id), false) AS runs OFFSET 0) AS p

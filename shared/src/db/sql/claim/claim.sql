@@ -8,6 +8,7 @@
 -- Locks plainly, in id order: SKIP LOCKED could skip a row that admission has just marked, and ack its only pointer.
 -- A job that changed between this statement's snapshot and its lock is left alone: its deliveries would be read as they
 -- were before the change. It becomes due again by itself.
+-- Of a stopped plan that is over only reminders are left, and they go out; so in mark.sql, worker/is_wanted.sql and admission.
 -- `+ 0` here and in other hot statements: a bare column would invite an index (plan_expiry, job_claimed, job_due) that is small
 -- when the statement is planned and holds every living plan or job when it runs: 16 ms for a claim of 12 by job_due, 0.6 by key.
 WITH want AS MATERIALIZED (
@@ -24,7 +25,7 @@ WITH want AS MATERIALIZED (
        SET state = 2, token = j.token + 1, incarnation_id = $4, claims = j.claims + 1, publishes = 0,
            due_at = now() + $5::double precision * interval '1 ms'
       FROM locked l, plan p, account a, worker_incarnation w
-     WHERE j.id = l.id AND p.id = j.plan_id AND p.status + 0 = 4 AND p.expires_at > now() AND (p.enough_at IS NULL OR j.slot >> 4 > 127)
+     WHERE j.id = l.id AND p.id = j.plan_id AND (p.status + 0 = 4 OR p.status + 0 = 8 AND p.finished_at IS NOT NULL) AND p.expires_at > now() AND (p.enough_at IS NULL OR j.slot >> 4 > 127)
        AND a.id = j.account_id AND a.enabled AND a.deleted_at IS NULL
        AND w.id = $4 AND w.ended_at IS NULL
     RETURNING j.id, j.token, j.plan_id, j.tenant_id, j.slot, j.lane, j.attempt, j.lo, j.hi, j.members, a.id AS account_id, a.version AS account_version,
@@ -38,16 +39,19 @@ WITH want AS MATERIALIZED (
               j.lane + 0 = 0 OR coalesce(p.terms ->> 'quiet' = 'ignore', false) AS excepted
 ), stopped AS MATERIALIZED (
     -- Of plans with ladders only: whoever has read or answered gets nothing more, and no step fires too late (rules 2 and 16).
+    -- Of reminders: whoever is none of those they are for any more (rule 20). Slots from 2048 on are theirs.
     -- The caller suppresses them (suppress.sql): an update here would cost every claim its triggers.
     -- Of tenants with quiet hours on this channel: who must not be written to now (rule 14); the caller puts them off (put_off).
-    SELECT t.id, d.no, CASE WHEN t.ladder AND r.result IN (1, 2) THEN 'already_read' WHEN d.late THEN 'overdue' END AS reason, q.until
+    SELECT t.id, d.no, CASE WHEN r.is_over THEN 'already_read' WHEN d.late THEN 'overdue' END AS reason, q.until
       FROM taken t
-      CROSS JOIN LATERAL (SELECT d.no, t.ladder AND t.slot >> 4 > 1 AND greatest(d.created_at, t.rested_until) < now() - t.max_late AS late FROM delivery d
-                           WHERE (t.ladder OR t.hushed) AND d.plan_id = t.plan_id AND d.slot = t.slot AND d.no BETWEEN t.lo AND t.hi
+      CROSS JOIN LATERAL (SELECT d.no, t.ladder AND t.slot >> 4 BETWEEN 2 AND 127 AND greatest(d.created_at, t.rested_until) < now() - t.max_late AS late FROM delivery d
+                           WHERE (t.ladder OR t.hushed OR t.slot >= 2048) AND d.plan_id = t.plan_id AND d.slot = t.slot AND d.no BETWEEN t.lo AND t.hi
                              AND d.status = 0 AND d.attempt = t.attempt AND (t.members IS NULL OR d.no = ANY(t.members)) OFFSET 0) AS d
-      CROSS JOIN LATERAL (SELECT r.result, r.time_zone FROM recipient r WHERE r.plan_id = t.plan_id AND r.no = d.no OFFSET 0) AS r
+      CROSS JOIN LATERAL (SELECT CASE WHEN t.slot >= 2048 THEN reminder_over(t.plan_id, t.slot, d.no)
+                                      ELSE t.ladder AND coalesce(r.result IN (1, 2), false) END AS is_over, r.time_zone
+                            FROM recipient r WHERE r.plan_id = t.plan_id AND r.no = d.no OFFSET 0) AS r
       CROSS JOIN LATERAL (SELECT CASE WHEN t.hushed THEN quiet_until(t.tenant_id, t.slot & 15, r.time_zone, now(), t.excepted) END AS until OFFSET 0) AS q
-     WHERE t.ladder AND (d.late OR r.result IN (1, 2)) OR q.until IS NOT NULL
+     WHERE d.late OR r.is_over OR q.until IS NOT NULL
 ), work AS MATERIALIZED (
     -- OFFSET 0 fixes the order: job, its range of deliveries, each one's recipient by full key. Left free, a plan made while all
     -- plans had one recipient joined jobs to whole plans of recipients: 30 s a batch at 10,000 of them.

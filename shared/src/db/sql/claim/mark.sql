@@ -14,14 +14,15 @@ WITH want AS MATERIALIZED (
            p.lane + 0 = 0 OR coalesce(p.terms ->> 'quiet' = 'ignore', false) AS excepted
       FROM want w
       JOIN held h ON h.id = w.job_id AND h.token = w.token
-      JOIN plan p ON p.id = h.plan_id AND p.status + 0 = 4 AND p.expires_at > now() AND (p.enough_at IS NULL OR h.slot >> 4 > 127)
+      JOIN plan p ON p.id = h.plan_id AND (p.status + 0 = 4 OR p.status + 0 = 8 AND p.finished_at IS NOT NULL) AND p.expires_at > now() AND (p.enough_at IS NULL OR h.slot >> 4 > 127)
 ), stopped AS MATERIALIZED (
-    -- Somebody has read or answered (plans with ladders), or must not be written to now (tenants with quiet hours). The call is not
-    -- made; the next claim leaves them out.
+    -- Somebody has read or answered (plans with ladders), is none of those a reminder is for any more, or must not be written to now
+    -- (tenants with quiet hours). The call is not made; the next claim leaves them out.
     SELECT DISTINCT w.ord FROM running w
       CROSS JOIN LATERAL unnest(w.members) AS m(no)
-      CROSS JOIN LATERAL (SELECT r.result, r.time_zone FROM recipient r WHERE (w.ladder OR w.hushed) AND r.plan_id = w.plan_id AND r.no = m.no OFFSET 0) AS r
-     WHERE w.ladder AND r.result IN (1, 2)
+      CROSS JOIN LATERAL (SELECT r.result, r.time_zone FROM recipient r
+                           WHERE (w.ladder OR w.hushed OR w.slot >= 2048) AND r.plan_id = w.plan_id AND r.no = m.no OFFSET 0) AS r
+     WHERE CASE WHEN w.slot >= 2048 THEN reminder_over(w.plan_id, w.slot, m.no) ELSE w.ladder AND r.result IN (1, 2) END
         OR CASE WHEN w.hushed THEN quiet_until(w.tenant_id, w.slot & 15, r.time_zone, now(), w.excepted) IS NOT NULL ELSE false END
 ), opened AS (
     INSERT INTO attempt (plan_id, slot, lo, number, hi, members, job_id, incarnation_id, account_id)

@@ -5,7 +5,7 @@
 -- its deliveries before it; a claimed one is counted by key range, and there are only as many as workers hold.
 -- sending: deliveries under an open attempt of a claimed job.
 -- Whoever was not expanded when the plan was ended has no delivery and counts as cancelled.
--- people: only plans with several slots or with ladders keep a state per recipient; else the delivery counters say it all. Whose ladder
+-- people (kept): only plans with several slots or with ladders keep a state per recipient; else the delivery counters say it all. Whose ladder
 -- is open is still pending, unless reached; whose was cut off counts as cancelled, unless reached or unknown.
 SELECT p.id, p.created_at, p.epoch, p.status, p.lane, p.on_unknown, p.slots, p.send_at, p.expires_at, p.started_at, p.finished_at,
        p.n_recipients, p.n_duplicates, p.n_open, p.n_deliveries, p.n_sent, p.n_delivered, p.n_failed, p.n_unknown,
@@ -13,6 +13,9 @@ SELECT p.id, p.created_at, p.epoch, p.status, p.lane, p.on_unknown, p.slots, p.s
        p.tiers, p.terms, p.series_id, (SELECT s.created_at FROM plan s WHERE s.id = p.series_id) AS series_created_at,
        CASE WHEN p.terms ? 'recurrence' THEN (SELECT ARRAY[s.n_started, s.n_skipped] FROM series s WHERE s.plan_id = p.id) END AS come,
        p.binned_at, p.purge_at, p.erased_at, p.n_waiting, p.untils IS NOT NULL AS ladder,
+       cardinality(p.slots) > 1 AND NOT p.uncounted OR p.untils IS NOT NULL AS kept,
+       (SELECT o.created_at FROM plan o WHERE o.id = p.supersedes) AS supersedes_at, p.supersedes,
+       (SELECT o.created_at FROM plan o WHERE o.id = p.superseded_by) AS superseded_at, p.superseded_by,
        work.queued, work.sending, people.reached, people.unreachable, people.cancelled, people.unknown
 FROM unnest($2::bigint[]) WITH ORDINALITY AS wanted (id, rank)
 JOIN plan p ON p.id = wanted.id AND p.tenant_id = $1 AND p.purged_at IS NULL
@@ -37,6 +40,6 @@ CROSS JOIN LATERAL (
                                                                       AND p.status IN (7, 8, 9))) AS cancelled,
            count(*) FILTER (WHERE r.open = 0 AND r.best = 6 AND (p.untils IS NULL OR r.result IS NOT NULL OR p.status IN (7, 8, 9))) AS unknown
     FROM recipient r
-    WHERE (cardinality(p.slots) > 1 OR p.untils IS NOT NULL) AND r.plan_id = p.id
+    WHERE (cardinality(p.slots) > 1 AND NOT p.uncounted OR p.untils IS NOT NULL) AND r.plan_id = p.id
 ) people
 ORDER BY wanted.rank

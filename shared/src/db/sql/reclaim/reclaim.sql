@@ -8,7 +8,7 @@ WITH held AS MATERIALIZED (
      WHERE a.plan_id = h.plan_id AND a.slot = h.slot AND a.lo BETWEEN h.lo AND h.hi AND a.number = h.attempt
        AND a.job_id = h.id AND a.ended_at IS NULL
     RETURNING a.plan_id, a.slot, a.lo, a.hi, a.members, a.number, a.account_id,
-              CASE WHEN h.on_unknown = 0 AND a.number < $2 AND h.plan_status IN (4, 5) AND h.expires_at > now() THEN 0 ELSE 6 END AS status
+              CASE WHEN h.on_unknown = 0 AND a.number < $2 AND (h.plan_status IN (4, 5) OR h.plan_status = 8 AND h.slot >= 2048) AND h.expires_at > now() THEN 0 ELSE 6 END AS status
 ), unsure AS (
     UPDATE delivery d SET status = c.status, attempt = d.attempt + CASE WHEN c.status = 0 THEN 1 ELSE 0 END,
                           account_id = c.account_id, updated_at = now()
