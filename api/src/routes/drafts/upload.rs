@@ -91,6 +91,9 @@ async fn take(
     if matches!(&told, Err(problem) if problem.kind == Kind::Unavailable) {
         // Its server may have fallen silent without closing it.
         drop(db::Client::take(db));
+    } else if told.is_err() {
+        // Whoever tries again at once must not meet the transaction that is just being given up: one way there and back ends it.
+        drop(in_time(app, async { Ok(db.batch_execute("").await.map_err(db::Error::from)?) }).await);
     }
     drop(turn);
     told
