@@ -22,4 +22,4 @@ pub(crate) use draft::ROUTE;
 pub use draft::{Draft, Request};
 pub use read::{Given, Refused, read};
 pub(crate) use schedule::expiry;
-pub use upload::{Format, Intake, Report, RowProblem};
+pub use upload::{Format, Intake, Report, RowProblem, titles};

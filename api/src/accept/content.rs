@@ -15,7 +15,9 @@ const MAX_TITLE: usize = 200;
 /// Characters of a body, as given.
 const MAX_BODY: usize = 10_000;
 /// Characters of a link.
-const MAX_LINK: usize = 2_000;
+const MAX_LINK: usize = 200;
+/// Characters of a signature.
+const MAX_SIGNATURE: usize = 30;
 
 /// A message that compiles.
 pub(super) struct Message {
@@ -39,11 +41,46 @@ pub(super) fn read(plan: &mut Object<'_>, problems: &mut Problems) -> Option<Mes
     if let Some(field) = plan.take("variables") {
         field.refuse(problems, "is not supported yet: give variables with each recipient");
     }
-    let content = plan.require("content", problems).and_then(|field| parts(&field, problems));
+    let is_link = plan.take("type").and_then(|field| is_link(&field, problems)).unwrap_or(false);
+    let content = plan.require("content", problems).and_then(|field| {
+        let content = parts(&field, problems)?;
+        if is_link { leading_on(&field, content, problems) } else { Some(content) }
+    });
     if problems.count() > before {
         return None;
     }
     compile(title?, content?, problems)
+}
+
+/// `content` is the common kind.
+fn is_link(field: &Field<'_>, problems: &mut Problems) -> Option<bool> {
+    let word = field.string(problems)?;
+    if !["content", "link"].contains(&&*word) {
+        field.refuse(problems, "is not one of: content, link");
+    }
+    Some(word == "link")
+}
+
+/// The content of a link message: everybody's link is their own page, which leads on and counts who went there.
+fn leading_on(field: &Field<'_>, mut content: Content, problems: &mut Problems) -> Option<Content> {
+    let before = problems.count();
+    let at = |name: &str| format!("{}/{name}", field.pointer());
+    for (name, part) in [("signature", &content.signature), ("video", &content.video)] {
+        if part.is_some() {
+            problems.add(at(name), "a message of type link has none");
+        }
+    }
+    match content.link.replace("{{ link }}".to_owned()) {
+        None => problems.add(at("link"), "a message of type link needs one"),
+        Some(target) if ["{{", "{%", "{#"].iter().any(|syntax| target.contains(syntax)) => {
+            problems.add(
+                at("link"),
+                "the link of a message of type link is the same for everybody: leave variables out",
+            );
+        }
+        target => content.target = target,
+    }
+    (problems.count() == before).then_some(content)
 }
 
 fn parts(field: &Field<'_>, problems: &mut Problems) -> Option<Content> {
@@ -51,18 +88,41 @@ fn parts(field: &Field<'_>, problems: &mut Problems) -> Option<Content> {
     let before = problems.count();
     let mut part = |name: &str| object.take(name);
     let (subject, text, html, link) = (part("subject"), part("text"), part("html"), part("link"));
+    let (signature, video) = (part("signature"), part("video"));
     let bare = text.is_none() && html.is_none();
     let content = Content {
         subject: subject.and_then(|field| field.line(MAX_TITLE, problems)),
         text: text.and_then(|field| field.text(MAX_BODY, problems)),
         html: html.and_then(|field| field.text(MAX_BODY, problems)),
         link: link.and_then(|field| read_link(&field, problems)),
+        signature: signature.and_then(|field| fixed(&field, MAX_SIGNATURE, problems)),
+        video: video.and_then(|field| read_video(&field, problems)),
+        target: None,
     };
     if bare {
         field.refuse(problems, "must have text or html");
     }
     object.finish(problems);
     (problems.count() == before).then_some(content)
+}
+
+/// One line that is no template: it is put into text and HTML as it is.
+fn fixed(field: &Field<'_>, max: usize, problems: &mut Problems) -> Option<String> {
+    let line = field.line(max, problems)?;
+    let is_template = ["{{", "{%", "{#"].iter().any(|syntax| line.contains(syntax));
+    if is_template {
+        field.refuse(problems, "must not hold template syntax ({{, {%, {#)");
+    }
+    (!is_template).then_some(line)
+}
+
+fn read_video(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
+    let video = fixed(field, MAX_LINK, problems)?;
+    let good = video.starts_with("https://") && Url::parse(&video).is_ok();
+    if !good {
+        field.refuse(problems, "must be an absolute https URL");
+    }
+    good.then_some(video)
 }
 
 /// A link may hold variables, which only have values later; what can be checked before that is its beginning.
@@ -83,7 +143,11 @@ pub(super) fn check_link(message: &mut Message, asks: bool, published: bool, pro
         message.compiled = compiled;
     }
     if message.compiled.says_link() && !published {
-        let pointer = if asks { "/acknowledgement" } else { "/content" };
+        let pointer = match (asks, &message.content.target) {
+            (true, _) => "/acknowledgement",
+            (false, Some(_)) => "/type",
+            (false, None) => "/content",
+        };
         problems.add(
             pointer,
             "needs recipients' pages, which have no address here: the operator must set HERALD_PUBLIC_URL",

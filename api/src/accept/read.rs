@@ -3,7 +3,7 @@
 use herald_channels::NetPolicy;
 use herald_shared::domain::approval::{Approval, Lack};
 use herald_shared::domain::content::asks_for_reading;
-use herald_shared::domain::{self, Channel, FirstTiers, Lane, OnUnknown, Slot, Terms, Tier};
+use herald_shared::domain::{self, Channel, FirstTiers, Kind, Lane, OnUnknown, Slot, Terms, Tier};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -81,6 +81,13 @@ pub fn read(document: &Document<'_>, given: &Given<'_>) -> Result<Draft, Refused
         let acknowledgement = frame.as_ref().and_then(|frame| frame.acknowledgement.as_ref());
         let asks = terms.protected || asks_for_reading(&steps.tiers, acknowledgement);
         content::check_link(message, asks, given.published, &mut problems);
+        if message.content.target.is_some() {
+            terms.kind = Some(Kind::Link);
+            if acknowledgement.is_some() {
+                problems
+                    .add("/acknowledgement", "a message of type link asks for no answer: its page leads on");
+            }
+        }
         audience.check_variables(message, &mut problems);
         content::check_fit(message, &steps.tiers, &mut problems);
     }

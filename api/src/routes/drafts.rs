@@ -1,7 +1,9 @@
 //! Drafts: `POST /v1/plans/{id}/recipients` streams people in, `POST /v1/plans/{id}/send` lets them go out.
 
 mod send;
+mod template;
 mod upload;
+mod workbook;
 
 use axum::http::Method;
 use herald_shared::db;
@@ -19,6 +21,7 @@ pub(crate) const UPLOAD: &str = "/v1/plans/{id}/recipients";
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::new(Method::POST, UPLOAD, Scope::PlansWrite, upload::upload),
+        Route::new(Method::GET, "/v1/recipients/template", Scope::PlansWrite, template::template),
         Route::new(Method::POST, "/v1/plans/{id}/send", Scope::PlansWrite, send::send),
     ]
 }

@@ -24,6 +24,7 @@ pub mod recurrence;
 pub mod settle;
 pub mod shares;
 pub mod slots;
+pub mod sms;
 pub mod status;
 pub mod steps;
 pub mod template;
@@ -42,7 +43,7 @@ pub use quiet::QuietHours;
 pub use recurrence::Recurrence;
 pub use status::{DeliveryStatus, PlanStatus};
 pub use steps::{Rung, Steps};
-pub use terms::{Enough, Terms};
+pub use terms::{Enough, Kind, Terms};
 
 /// A code or word that is none of an enum's: from a newer release, or a damaged row.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]

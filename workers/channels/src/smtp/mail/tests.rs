@@ -55,6 +55,7 @@ fn content(text: Option<&str>, html: Option<&str>, link: Option<&str>) -> Conten
         text: text.map(str::to_owned),
         html: html.map(str::to_owned),
         link: link.map(str::to_owned),
+        ..Content::default()
     }
 }
 
