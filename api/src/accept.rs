@@ -36,4 +36,4 @@ pub use read::{Given, Refused, read, read_edit};
 pub use revise::Revision;
 pub use saved::{Saved, new_name, saved, variables};
 pub(crate) use schedule::expiry;
-pub use upload::{Format, Intake, Report, RowProblem};
+pub use upload::{Format, Intake, Report, RowProblem, titles};

@@ -56,7 +56,7 @@ pub enum Kind {
     BodyTooLarge,
     /// 415: the body is not declared as JSON.
     NotJson,
-    /// 415: the upload is declared neither as CSV nor as NDJSON.
+    /// 415: the upload is declared as nothing that has rows.
     NotRows,
     /// 422: something in the request is wrong; `errors` says what.
     Validation,
@@ -135,7 +135,7 @@ impl Kind {
             Kind::Outdated => ("outdated", "It was changed since it was read", S::PRECONDITION_FAILED),
             Kind::BodyTooLarge => ("body-too-large", "The body is too large", S::PAYLOAD_TOO_LARGE),
             Kind::NotJson => ("not-json", "The body must be declared as JSON", S::UNSUPPORTED_MEDIA_TYPE),
-            Kind::NotRows => ("not-rows", "The upload must be CSV or NDJSON", S::UNSUPPORTED_MEDIA_TYPE),
+            Kind::NotRows => ("not-rows", "The upload must be a sheet or NDJSON", S::UNSUPPORTED_MEDIA_TYPE),
             Kind::Unreadable => ("unreadable-file", "The file cannot be read", S::UNPROCESSABLE_ENTITY),
             Kind::Validation => ("validation", "The request needs attention", S::UNPROCESSABLE_ENTITY),
             Kind::KeyReused => {

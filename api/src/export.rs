@@ -38,6 +38,13 @@ impl Format {
     }
 }
 
+impl std::str::FromStr for Format {
+    type Err = ();
+    fn from_str(word: &str) -> Result<Self, ()> {
+        [Format::Csv, Format::Xlsx].into_iter().find(|format| format.ending() == word).ok_or(())
+    }
+}
+
 /// What a cell holds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {

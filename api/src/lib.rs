@@ -24,6 +24,7 @@ pub mod qr;
 pub mod reader;
 pub mod routes;
 pub mod serve;
+mod sheets;
 pub mod state;
 pub mod views;
 pub mod watch;

@@ -20,7 +20,9 @@ const MAX_BODY: usize = 10_000;
 /// Bytes of the variables for everybody, as JSON.
 const MAX_VARIABLES: usize = 16 * 1024;
 /// Characters of a link.
-const MAX_LINK: usize = 2_000;
+const MAX_LINK: usize = 200;
+/// Characters of a signature.
+const MAX_SIGNATURE: usize = 30;
 
 /// Functions every template has; the engine lists them among the variables a template uses.
 const BUILT_IN: [&str; 4] = ["range", "dict", "debug", "namespace"];
@@ -113,6 +115,7 @@ pub(super) fn read<'a>(
     if variables.as_ref().is_some_and(|given| given.contains_key(template::LINK)) {
         problems.add("/variables/link", "is reserved for the recipient's own page: give it another name");
     }
+    let is_link = plan.take("type").and_then(|field| is_link(&field, problems)).unwrap_or(false);
     let (content, template) = match (plan.take("content"), named) {
         (Some(_), Some(template)) => {
             template.refuse(problems, "is given beside content: give one of the two");
@@ -130,6 +133,10 @@ pub(super) fn read<'a>(
             }
             (whole.map(|template| template.content.clone()), whole)
         }
+    };
+    let content = match content {
+        Some(content) if is_link => leading_on("/content", content, problems),
+        content => content,
     };
     let origin = Origin { template: template.is_some(), title: title.is_none() };
     let title = title.or_else(|| template.map(|template| template.title.clone()));
@@ -155,18 +162,52 @@ fn check_subject(message: &Message, problems: &mut Problems) {
     }
 }
 
+/// `content` is the common kind.
+fn is_link(field: &Field<'_>, problems: &mut Problems) -> Option<bool> {
+    let word = field.string(problems)?;
+    if !["content", "link"].contains(&&*word) {
+        field.refuse(problems, "is not one of: content, link");
+    }
+    Some(word == "link")
+}
+
+/// The content of a link message: everybody's link is their own page, which leads on and counts who went there.
+fn leading_on(base: &str, mut content: Content, problems: &mut Problems) -> Option<Content> {
+    let before = problems.count();
+    let at = |name: &str| format!("{base}/{name}");
+    for (name, part) in [("signature", &content.signature), ("video", &content.video)] {
+        if part.is_some() {
+            problems.add(at(name), "a message of type link has none");
+        }
+    }
+    match content.link.replace("{{ link }}".to_owned()) {
+        None => problems.add(at("link"), "a message of type link needs one"),
+        Some(target) if ["{{", "{%", "{#"].iter().any(|syntax| target.contains(syntax)) => {
+            problems.add(
+                at("link"),
+                "the link of a message of type link is the same for everybody: leave variables out",
+            );
+        }
+        target => content.target = target,
+    }
+    (problems.count() == before).then_some(content)
+}
+
 /// Reads `content`.
 pub(super) fn parts(field: &Field<'_>, problems: &mut Problems) -> Option<Content> {
     let mut object = field.object(problems)?;
     let before = problems.count();
     let mut part = |name: &str| object.take(name);
     let (subject, text, html, link) = (part("subject"), part("text"), part("html"), part("link"));
+    let (signature, video) = (part("signature"), part("video"));
     let bare = text.is_none() && html.is_none();
     let content = Content {
         subject: subject.and_then(|field| field.line(MAX_TITLE, problems)),
         text: text.and_then(|field| field.text(MAX_BODY, problems)),
         html: html.and_then(|field| field.text(MAX_BODY, problems)),
         link: link.and_then(|field| read_link(&field, problems)),
+        signature: signature.and_then(|field| fixed(&field, MAX_SIGNATURE, problems)),
+        video: video.and_then(|field| read_video(&field, problems)),
         ..Content::default()
     };
     if bare {
@@ -174,6 +215,25 @@ pub(super) fn parts(field: &Field<'_>, problems: &mut Problems) -> Option<Conten
     }
     object.finish(problems);
     (problems.count() == before).then_some(content)
+}
+
+/// One line that is no template: it is put into text and HTML as it is.
+fn fixed(field: &Field<'_>, max: usize, problems: &mut Problems) -> Option<String> {
+    let line = field.line(max, problems)?;
+    let is_template = ["{{", "{%", "{#"].iter().any(|syntax| line.contains(syntax));
+    if is_template {
+        field.refuse(problems, "must not hold template syntax ({{, {%, {#)");
+    }
+    (!is_template).then_some(line)
+}
+
+fn read_video(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
+    let video = fixed(field, MAX_LINK, problems)?;
+    let good = video.starts_with("https://") && Url::parse(&video).is_ok();
+    if !good {
+        field.refuse(problems, "must be an absolute https URL");
+    }
+    good.then_some(video)
 }
 
 /// A link may hold variables, which only have values later; what can be checked before that is its beginning.
@@ -199,10 +259,11 @@ pub(super) fn check_link(message: &mut Message, asks: bool, published: bool, pro
         }
     }
     if message.says_link() && !published {
-        let pointer = match (asks, message.origin.template) {
-            (true, _) => "/acknowledgement",
-            (false, true) => "/template",
-            (false, false) => "/content",
+        let pointer = match (asks, &message.content.target, message.origin.template) {
+            (true, ..) => "/acknowledgement",
+            (false, Some(_), _) => "/type",
+            (false, None, true) => "/template",
+            (false, None, false) => "/content",
         };
         problems.add(
             pointer,

@@ -4,7 +4,9 @@ use herald_channels::NetPolicy;
 use herald_shared::db::templates::Template;
 use herald_shared::domain::approval::{Approval, Lack};
 use herald_shared::domain::content::asks_for_reading;
-use herald_shared::domain::{self, Channel, FirstTiers, Lane, OnUnknown, Slot, TemplateUse, Terms, Tier};
+use herald_shared::domain::{
+    self, Channel, FirstTiers, Kind, Lane, OnUnknown, Slot, TemplateUse, Terms, Tier,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -118,6 +120,13 @@ fn read_as(document: &Document<'_>, given: &Given<'_>, edits: bool) -> Result<Dr
         let lane = frame.as_ref().map_or(Lane::Normal, |frame| frame.lane);
         content::word(message, template, &steps.said(lane), &mut problems);
         check_message(message, (asks, given.published), &audience, &mut problems);
+        if message.content.target.is_some() {
+            terms.kind = Some(Kind::Link);
+            if acknowledgement.is_some() {
+                let detail = "a message of type link asks for no answer: its page leads on";
+                problems.add("/acknowledgement", detail);
+            }
+        }
     }
     if terms.policy.is_some() {
         policy::point_at_policy(&mut problems);

@@ -1,6 +1,7 @@
 //! An audience that streams in: rows become people one by one, in memory that does not grow with the rows but for some bytes
 //! each by which repetitions are recognised.
 
+mod columns;
 mod csv;
 mod lines;
 mod row;
@@ -21,6 +22,9 @@ use self::seen::Known;
 pub(super) use self::seen::Seen;
 use super::audience::{self, Needs};
 use super::content::{self, Message};
+use crate::sheets::{Cell, Row};
+
+pub use self::columns::titles;
 
 /// People one plan may have.
 const MAX_PEOPLE: usize = 1_000_000;
@@ -36,6 +40,8 @@ pub enum Format {
     Csv,
     /// `application/x-ndjson`: one recipient of `POST /v1/plans` a line.
     Ndjson,
+    /// XLSX or XLS: rows come by [`Intake::row`].
+    Workbook,
 }
 
 /// Something wrong with a row.
@@ -73,6 +79,7 @@ pub struct Intake {
 enum Input {
     Csv(Csv),
     Ndjson(Lines),
+    Workbook,
 }
 
 /// Decides about rows.
@@ -100,6 +107,7 @@ impl Intake {
         let input = match format {
             Format::Csv => Input::Csv(Csv::default()),
             Format::Ndjson => Input::Ndjson(Lines::default()),
+            Format::Workbook => Input::Workbook,
         };
         let judge = Judge {
             needs: Needs::of(&message),
@@ -157,7 +165,16 @@ impl Intake {
         match &mut self.input {
             Input::Csv(csv) => csv.push(bytes, &mut |line, cells| judge.cells(line, cells)),
             Input::Ndjson(lines) => lines.push(bytes, &mut |line, text| judge.json(line, text)),
+            Input::Workbook => Ok(()),
         }
+    }
+
+    /// Takes a row of a workbook.
+    ///
+    /// # Errors
+    /// As [`Intake::push`].
+    pub(crate) fn row(&mut self, row: &Row) -> Result<(), String> {
+        self.judge.sheet(row)
     }
 
     /// Takes the end of the file.
@@ -169,9 +186,10 @@ impl Intake {
         match &mut self.input {
             Input::Csv(csv) => csv.end(&mut |line, cells| judge.cells(line, cells))?,
             Input::Ndjson(lines) => lines.end(&mut |line, text| judge.json(line, text))?,
+            Input::Workbook => {}
         }
         match (&self.input, &self.judge.header) {
-            (Input::Csv(_), None) => {
+            (Input::Csv(_) | Input::Workbook, None) => {
                 Err("The file is empty: its first line must name the columns.".to_owned())
             }
             _ => Ok(()),
@@ -215,6 +233,29 @@ impl Judge {
         }
     }
 
+    /// One row of a workbook: what it lacks at its end is empty.
+    fn sheet(&mut self, row: &Row) -> Result<(), String> {
+        let wrong = row.cells.iter().enumerate().find_map(|(column, cell)| match cell {
+            Cell::Wrong(detail) => Some((column, detail)),
+            Cell::Text(_) => None,
+        });
+        let mut cells: Vec<&[u8]> = row.cells.iter().map(Cell::text).collect();
+        match (wrong, &self.header) {
+            (Some((column, detail)), None) => Err(format!("The title of column {} {detail}.", column + 1)),
+            (Some((column, detail)), Some(header)) => {
+                let trouble = (header.label(column), detail.clone());
+                self.report.rows += 1;
+                self.refuse(row.line, vec![trouble]);
+                Ok(())
+            }
+            (None, header) => {
+                let width = header.as_ref().map_or(0, Header::len);
+                cells.resize(width.max(cells.len()), b"");
+                self.cells(row.line, &cells)
+            }
+        }
+    }
+
     /// One line of NDJSON.
     fn json(&mut self, line: u64, text: &[u8]) -> Result<(), String> {
         self.row(line, text)
@@ -222,7 +263,7 @@ impl Judge {
 
     fn row(&mut self, line: u64, text: &[u8]) -> Result<(), String> {
         self.report.rows += 1;
-        let person = match row::person(text, &self.net, self.header.is_some()) {
+        let person = match row::person(text, &self.net, self.header.as_ref()) {
             Ok(person) => self.with_inbox(person),
             Err(problems) => {
                 self.refuse(line, problems);

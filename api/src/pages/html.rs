@@ -50,6 +50,9 @@ pub(super) struct View<'a> {
     pub(super) title: &'a str,
     pub(super) text: &'a str,
     pub(super) link: Option<&'a str>,
+    pub(super) video: Option<&'a str>,
+    /// Who says it.
+    pub(super) signature: Option<&'a str>,
     /// What may be answered; nothing when it was, or cannot be.
     pub(super) options: &'a [String],
     /// An answer in one's own words may be given.
@@ -63,6 +66,18 @@ pub(super) struct View<'a> {
     pub(super) history: &'a [(String, String)],
     /// HTML below everything else.
     pub(super) end: String,
+}
+
+/// The page of a link message: the browser goes on by itself once it has fetched the image that counts, and a person by hand where it
+/// does not. No redirect by status: link previews would follow it, and count.
+pub(super) fn leading_on(words: &'static Words, (token, title): (&str, &str), target: &str) -> String {
+    let (url, label) = (escape(target), words.open_link);
+    let body = format!(
+        "<meta http-equiv=\"refresh\" content=\"1;url={url}\"><h1>{}</h1><a class=\"link\" rel=\"noopener noreferrer\" href=\"{url}\">{label}</a>\
+         <img class=\"seen\" src=\"{token}/seen.gif\" width=\"1\" height=\"1\" alt=\"\">",
+        escape(title)
+    );
+    document(words, title, &body)
 }
 
 /// What was answered.
@@ -82,8 +97,12 @@ pub(super) fn page(view: &View<'_>) -> String {
         add(&format!("<p class=\"note\" role=\"alert\">{}</p>", escape(note)));
     }
     add(&format!("<div class=\"text\">{}</div>", escape(view.text)));
-    if let Some(link) = view.link {
-        let (url, label) = (escape(link), words.open_link);
+    if let Some(signature) = view.signature {
+        add(&format!("<p class=\"signature\">{}</p>", escape(signature)));
+    }
+    for (link, label) in [(view.video, words.watch), (view.link, words.open_link)] {
+        let Some(link) = link else { continue };
+        let url = escape(link);
         add(&format!("<a class=\"link\" rel=\"noopener noreferrer\" href=\"{url}\">{label}</a>"));
     }
     if let Some(answered) = &view.answered {

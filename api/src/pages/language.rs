@@ -10,6 +10,7 @@ pub(super) type Notice = (&'static str, &'static str);
 pub(super) struct Words {
     pub(super) tag: &'static str,
     pub(super) open_link: &'static str,
+    pub(super) watch: &'static str,
     pub(super) please_answer: &'static str,
     pub(super) other: &'static str,
     pub(super) your_words: &'static str,
@@ -33,6 +34,7 @@ pub(super) struct Words {
 pub(super) static ENGLISH: Words = Words {
     tag: "en",
     open_link: "Open link",
+    watch: "Watch video",
     please_answer: "Your answer, please",
     other: "Other",
     your_words: "In your own words",
@@ -59,6 +61,7 @@ pub(super) static ENGLISH: Words = Words {
 pub(super) static CHINESE: Words = Words {
     tag: "zh",
     open_link: "打开链接",
+    watch: "观看视频",
     please_answer: "请回复",
     other: "其他",
     your_words: "请填写内容",

@@ -5,6 +5,7 @@ use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use herald_shared::db::reading::{self, Note, Page, Shown};
+use herald_shared::domain::Content;
 use herald_shared::domain::template::{self, Rendered};
 use herald_shared::links::{Holder, LinkKey, Links, Purpose};
 
@@ -43,8 +44,16 @@ async fn show(app: &App, token: &str, headers: &HeaderMap) -> Result<Response> {
         let words = Words::of(headers, page.locale.as_deref());
         return Ok(super::html(StatusCode::OK, gate::page(words, "", token, &gate::Note::Nothing)));
     }
-    let drawn = Drawn { up: "", note: |_| None, entered: (None, None) };
-    let text = draw(app, (token, holder), &page, headers, &drawn).await?;
+    let text = match &page.shown.content.target {
+        Some(target) => {
+            let words = Words::of(headers, page.locale.as_deref());
+            html::leading_on(words, (token, &page.shown.title), target)
+        }
+        None => {
+            let drawn = Drawn { up: "", note: |_| None, entered: (None, None) };
+            draw(app, (token, holder), &page, headers, &drawn).await?
+        }
+    };
     let mut response = super::html(StatusCode::OK, text);
     if let Some(cookie) = cookie(app, token, holder).await? {
         response.headers_mut().insert(SET_COOKIE, cookie);
@@ -135,6 +144,8 @@ pub(super) async fn draw(
         title: &shown.subject,
         text: &text,
         link: shown.link.as_deref().filter(is_web),
+        video: page.shown.content.video.as_deref().filter(is_web),
+        signature: page.shown.content.signature.as_deref(),
         options: &offered.options,
         other: offered.other,
         entered: drawn.entered,
@@ -152,7 +163,9 @@ pub(super) async fn draw(
 /// The message as it was sent; should it not render any more (a newer engine), its title is still shown.
 fn rendered(shown: &Shown, address: &str) -> Rendered {
     let (name, variables) = (shown.name.as_deref(), shown.variables.as_ref());
-    let compiled = template::compile(&shown.content, &shown.title).ok();
+    // A page has places of its own for these.
+    let content = Content { signature: None, video: None, ..shown.content.clone() };
+    let compiled = template::compile(&content, &shown.title).ok();
     compiled
         .and_then(|compiled| compiled.render(name, variables, Some(address)).ok())
         .unwrap_or_else(|| Rendered { subject: shown.title.clone(), ..Rendered::default() })

@@ -5,7 +5,9 @@ pub(super) mod edit;
 mod list;
 mod send;
 mod target;
+mod template;
 mod upload;
+mod workbook;
 
 use axum::http::Method;
 use herald_shared::db;
@@ -25,6 +27,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::new(Method::PUT, super::PLAN, Scope::PlansWrite, edit::edit),
         Route::new(Method::GET, "/v1/plans/{id}/content", Scope::PlansRead, edit::content),
         Route::new(Method::POST, UPLOAD, Scope::PlansWrite, upload::upload),
+        Route::new(Method::GET, "/v1/recipients/template", Scope::PlansWrite, template::template),
         Route::new(Method::POST, "/v1/plans/{id}/send", Scope::PlansWrite, send::send),
     ]
 }

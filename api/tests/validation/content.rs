@@ -105,3 +105,42 @@ fn what_fails_for_everybody_is_told_at_once() {
     assert_eq!(problems[0].0, "/content/text");
     assert!(problems[0].1.contains("/recipients/0"), "{}", problems[0].1);
 }
+
+#[test]
+fn signatures_and_videos_are_words_within_limits() {
+    let with = |name: &str, value: &str| json!({ "content": { "text": "Hello", name: value } });
+    let draft = good(
+        json!({ "content": { "text": "Hello", "signature": "后".repeat(30), "video": "https://example.org/v" } }),
+    );
+    assert_eq!(draft.content.signature, Some("后".repeat(30)));
+    for (name, value) in [
+        ("signature", "后".repeat(31).as_str()),
+        ("signature", "two\nlines"),
+        ("signature", "{{ name }}"),
+        ("video", "http://example.org/v"),
+        ("video", "https://example.org/{{ v }}"),
+        ("link", format!("https://example.org/{}", "x".repeat(181)).as_str()),
+    ] {
+        refused_at(with(name, value), &[&format!("/content/{name}")]);
+    }
+}
+
+#[test]
+fn a_link_message_has_a_link_and_little_else() {
+    let link = "https://example.org/survey";
+    let draft = good(json!({ "type": "link", "content": { "text": "Please", "link": link } }));
+    assert_eq!(
+        (draft.content.target.as_deref(), draft.content.link.as_deref()),
+        (Some(link), Some("{{ link }}"))
+    );
+    assert_eq!(good(json!({ "type": "content" })).content.target, None);
+    refused_at(json!({ "type": "film" }), &["/type"]);
+    refused_at(json!({ "type": "link" }), &["/content/link"]);
+    let given = json!({ "text": "x", "link": "https://example.org/{{ name }}", "signature": "S", "video": "https://example.org" });
+    refused_at(
+        json!({ "type": "link", "content": given }),
+        &["/content/signature", "/content/video", "/content/link"],
+    );
+    let asks = json!({ "type": "link", "content": { "text": "x", "link": link }, "acknowledgement": { "other": true } });
+    refused_at(asks, &["/acknowledgement"]);
+}

@@ -20,6 +20,8 @@ use crate::domain::{Content, FirstTiers, Lane, PlanStatus, Slot, Terms};
 const NEVER: i64 = 253_402_128_000;
 /// People read at once.
 const PAGE: i64 = 2_000;
+/// People removed at once.
+const REMOVED: i64 = 20_000;
 
 /// The time that stands for "not given".
 ///
@@ -167,6 +169,26 @@ pub async fn add(
     let rows: Vec<(i64, i32, &NewRecipient)> =
         (last + 1..).zip(people).map(|(no, person)| (draft.id, no, person)).collect();
     accept::insert_rows(db, &rows).await
+}
+
+/// Removes some people from a draft's end; `false`: there were none.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn remove_some(db: &Transaction<'_>, draft: &Held) -> Result<bool, Error> {
+    let statement = db.prepare_cached(include_str!("sql/drafts/remove.sql")).await?;
+    Ok(db.execute(&statement, &[&draft.id, &REMOVED]).await? > 0)
+}
+
+/// Counts that nobody is left, in the draft's row and in `draft`.
+///
+/// # Errors
+/// [`Error`] of the database.
+pub async fn emptied(db: &Transaction<'_>, draft: &mut Held) -> Result<(), Error> {
+    let statement = db.prepare_cached(include_str!("sql/drafts/emptied.sql")).await?;
+    db.execute(&statement, &[&draft.id]).await?;
+    draft.recipients = 0;
+    Ok(())
 }
 
 /// Counts what was added.

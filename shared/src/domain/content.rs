@@ -1,5 +1,6 @@
 //! What a plan says and by which steps it goes out, as stored in `plan.content` and `plan.tiers`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,15 @@ pub struct Content {
     /// Which: by slot, else by channel, a number in `wordings` from 1. SQL has the same rule (`wording`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub slots: BTreeMap<i16, u16>,
+    /// Who says it, in at most 30 characters: the last line of text and HTML, on the right of the page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+    /// An absolute https URL of a film.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video: Option<String>,
+    /// Of a plan of type `link`: where its pages lead. Its `link` is the recipient's page then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
 }
 
 impl Content {
@@ -63,20 +73,54 @@ impl Content {
     /// With the recipient's own link as last line wherever it is not said already: what goes out of a plan that waits for reading.
     #[must_use]
     pub fn with_link(&self) -> Content {
-        let text = self.text.as_ref().map(|text| match says_link(text) {
+        let signed = self.with_extras();
+        let text = signed.text.as_ref().map(|text| match says_link(text) {
             true => text.clone(),
             false => format!("{}\n\n{{{{ link }}}}\n", text.trim_end_matches('\n')),
         });
-        let html = self.html.as_ref().map(|html| {
-            let mut html = html.clone();
-            if !says_link(&html) {
-                let end = html.rfind("</body>").unwrap_or(html.len());
-                html.insert_str(end, "<p><a href=\"{{ link }}\">{{ link }}</a></p>\n");
-            }
-            html
+        let html = signed.html.as_ref().map(|html| match says_link(html) {
+            true => html.clone(),
+            false => with_last(html, "<p><a href=\"{{ link }}\">{{ link }}</a></p>\n"),
         });
-        Content { text, html, ..self.clone() }
+        Content { text, html, ..signed.into_owned() }
     }
+
+    /// With video and signature written into text and HTML: what goes out by channels that have no place of their own for them.
+    /// Both are plain words, never templates.
+    #[must_use]
+    pub fn with_extras(&self) -> Cow<'_, Content> {
+        if self.video.is_none() && self.signature.is_none() {
+            return Cow::Borrowed(self);
+        }
+        let mut content = self.clone();
+        if let Some(video) = content.video.take() {
+            let safe = escape(&video);
+            content.append(&video, &format!("<p><a href=\"{safe}\">{safe}</a></p>\n"));
+        }
+        if let Some(signature) = content.signature.take() {
+            content.append(&signature, &format!("<p align=\"right\">{}</p>\n", escape(&signature)));
+        }
+        Cow::Owned(content)
+    }
+
+    fn append(&mut self, text: &str, html: &str) {
+        if let Some(body) = &mut self.text {
+            *body = format!("{}\n\n{text}\n", body.trim_end_matches('\n'));
+        }
+        if let Some(body) = &mut self.html {
+            *body = with_last(body, html);
+        }
+    }
+}
+
+/// HTML with something before its end.
+fn with_last(html: &str, last: &str) -> String {
+    let end = html.rfind("</body>").unwrap_or(html.len());
+    [&html[..end], last, &html[end..]].concat()
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// What is sent of a protected message instead of it.
@@ -185,6 +229,22 @@ mod tests {
         assert_eq!(sent.text.as_deref(), Some("Water is off.\n\n{{ link }}\n"));
         let html = sent.html.unwrap();
         assert!(html.ends_with("<p><a href=\"{{ link }}\">{{ link }}</a></p>\n</body>"), "{html}");
+    }
+
+    #[test]
+    fn the_signature_is_the_last_line_but_for_the_link() {
+        let signature = Some("Facilities <3".to_owned());
+        let video = Some("https://example.org/v?a=1&b=2".to_owned());
+        let plain = content("Water is off.\n", "<body><p>Off</p></body>");
+        assert!(matches!(plain.with_extras(), Cow::Borrowed(_)), "costs nothing where there is none");
+        let sent = Content { signature, video, ..plain }.with_link();
+        let text = "Water is off.\n\nhttps://example.org/v?a=1&b=2\n\nFacilities <3\n\n{{ link }}\n";
+        assert_eq!(sent.text.as_deref(), Some(text));
+        let html = sent.html.unwrap();
+        let signed =
+            "<p align=\"right\">Facilities &lt;3</p>\n<p><a href=\"{{ link }}\">{{ link }}</a></p>\n</body>";
+        assert!(html.contains("v?a=1&amp;b=2\"") && html.ends_with(signed), "{html}");
+        assert_eq!((sent.signature, sent.video), (None, None), "never twice");
     }
 
     #[test]

@@ -26,11 +26,11 @@ pub mod recall;
 pub mod recipients;
 pub mod recurrence;
 pub mod reminder;
-pub mod segments;
 pub mod sentence;
 pub mod settle;
 pub mod shares;
 pub mod slots;
+pub mod sms;
 pub mod status;
 pub mod steps;
 pub mod template;
@@ -51,7 +51,7 @@ pub use recurrence::Recurrence;
 pub use status::{DeliveryStatus, PlanStatus};
 pub use steps::{Rung, Steps};
 pub use template_kind::TemplateKind;
-pub use terms::{Enough, PolicyUse, TemplateUse, Terms};
+pub use terms::{Enough, Kind, PolicyUse, TemplateUse, Terms};
 
 /// A code or word that is none of an enum's: from a newer release, or a damaged row.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]

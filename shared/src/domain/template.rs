@@ -60,11 +60,12 @@ pub struct Rendered {
     pub link: Option<String>,
 }
 
-/// Compiles `content`; `title` is the subject where it has none.
+/// Compiles `content` with its signature; `title` is the subject where it has none.
 ///
 /// # Errors
 /// All [`TemplateProblem`]s at once, each with line and column.
 pub fn compile(content: &Content, title: &str) -> Result<Compiled, Vec<TemplateProblem>> {
+    let content = &*content.with_extras();
     let mut compiled = Compiled {
         env: None,
         fields: Vec::new(),

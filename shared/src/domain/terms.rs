@@ -7,10 +7,21 @@ use super::approval::{Approval, Person};
 use super::quiet::QuietRule;
 use super::{LocalTime, Recurrence, Wait, words};
 
+/// Kinds of messages beside the common one, `content`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A title, a few words, and a link that is counted.
+    Link,
+}
+
 /// The rules of one plan; every field is optional. Field names are those of the HTTP contract.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Terms {
+    /// What kind of message it is; a plan of the common kind does not say so.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
     /// How late a step of a ladder may fire (rule 16); by priority when absent. SQL reads it too (`max_late`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_late: Option<Wait>,

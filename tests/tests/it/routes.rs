@@ -104,7 +104,7 @@ fn filled(path: &str, other: &Belongings) -> String {
             return path.replace("{owner}", "canary-owner").replace("{id}", &other.delivery);
         }
         // Each tenant's own: nothing of another's can be named.
-        Some("dead-letters" | "settings") => return path.to_owned(),
+        Some("dead-letters" | "recipients" | "settings") => return path.to_owned(),
         _ => panic!("{path} is new: say here what of another tenant's could be asked for with it"),
     };
     path.replace("{id}", id)

@@ -2,57 +2,17 @@
 
 use herald_channels::NetPolicy;
 use herald_shared::db::accept::NewRecipient;
-use herald_shared::domain::Channel;
 use serde_json::{Map, Value};
 
 use super::super::person;
+use super::columns::{Column, Role};
 use crate::json::Document;
 use crate::problems::{Place, Problems};
-
-/// Columns that are fields of a recipient.
-const FIELDS: [&str; 6] = ["key", "name", "email", "phone", "locale", "time_zone"];
-/// The field of a webhook's target.
-const URL: &str = "url";
 
 /// A problem: the column it is in, if it is in one, and what it is.
 pub(super) type Trouble = (Option<String>, String);
 
-enum Column {
-    /// A field of the recipient.
-    Field(String),
-    /// One of `ids`.
-    Id(String),
-    /// Everything else is a variable.
-    Variable(String),
-}
-
-impl Column {
-    fn of(name: &str) -> Column {
-        let ids = [
-            Channel::Wecom,
-            Channel::Dingtalk,
-            Channel::Feishu,
-            Channel::Welink,
-            Channel::Wechat,
-            Channel::Inbox,
-        ];
-        if FIELDS.contains(&name) || name == URL {
-            Column::Field(name.to_owned())
-        } else if ids.iter().any(|channel| channel.address_kind() == name) {
-            Column::Id(name.to_owned())
-        } else {
-            Column::Variable(name.to_owned())
-        }
-    }
-
-    fn name(&self) -> &str {
-        match self {
-            Column::Field(name) | Column::Id(name) | Column::Variable(name) => name,
-        }
-    }
-}
-
-/// The first record of a CSV file.
+/// The first row of a file.
 pub(super) struct Header(Vec<Column>);
 
 impl Header {
@@ -69,22 +29,31 @@ impl Header {
                     index + 1
                 ));
             }
-            if columns.iter().any(|column| column.name() == name) {
-                return Err(format!("The first line names the column {name} twice."));
+            let column = Column::of(name);
+            if let Some(same) = columns.iter().find(|known| known.name() == column.name()) {
+                return Err(match same.label == column.label {
+                    true => format!("The first line names the column {name} twice."),
+                    false => format!("The columns {} and {name} are the same: keep one of them.", same.label),
+                });
             }
-            columns.push(Column::of(name));
+            columns.push(column);
         }
-        let names_somebody = |column: &Column| match column {
-            Column::Field(name) => !["name", "locale", "time_zone"].contains(&name.as_str()),
-            Column::Id(_) => true,
-            Column::Variable(_) => false,
-        };
-        if columns.iter().any(names_somebody) {
+        if columns.iter().any(Column::names_somebody) {
             return Ok(Header(columns));
         }
         Err("The first line must name the columns, one of them key, email, phone, url, wecom, dingtalk, feishu, welink, wechat \
-             or inbox; cells are separated by commas."
+             or inbox (or 工号, 邮箱, 手机, 企业微信 …); cells are separated by commas."
             .to_owned())
+    }
+
+    /// How many columns there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What the file calls a column.
+    pub(super) fn label(&self, index: usize) -> Option<String> {
+        self.0.get(index).map(|column| column.label.clone())
     }
 
     /// A record as the JSON of a recipient. An empty cell is not given.
@@ -96,13 +65,13 @@ impl Header {
         let (mut fields, mut ids, mut variables) = (Map::new(), Map::new(), Map::new());
         for (column, cell) in self.0.iter().zip(cells).filter(|(_, cell)| !cell.is_empty()) {
             let text = std::str::from_utf8(cell)
-                .map_err(|_| (Some(column.name().to_owned()), "is not UTF-8 text".to_owned()))?;
-            let (map, name) = match column {
-                Column::Field(name) => (&mut fields, name),
-                Column::Id(name) => (&mut ids, name),
-                Column::Variable(name) => (&mut variables, name),
+                .map_err(|_| (Some(column.label.clone()), "is not UTF-8 text".to_owned()))?;
+            let map = match column.role {
+                Role::Field(_) => &mut fields,
+                Role::Id(_) => &mut ids,
+                Role::Variable => &mut variables,
             };
-            map.insert(name.clone(), Value::String(text.to_owned()));
+            map.insert(column.name().to_owned(), Value::String(column.value(text)));
         }
         for (name, map) in [("ids", ids), ("variables", variables)] {
             if !map.is_empty() {
@@ -111,10 +80,21 @@ impl Header {
         }
         Ok(serde_json::to_vec(&fields).expect("strings can be written as JSON"))
     }
+
+    /// A field's place in a recipient as the column the file calls it by.
+    fn column(&self, path: &str) -> String {
+        let name = path.strip_prefix("ids/").or_else(|| path.strip_prefix("variables/")).unwrap_or(path);
+        let name = name.replace("~1", "/").replace("~0", "~");
+        self.0.iter().find(|column| column.name() == name).map_or(name, |column| column.label.clone())
+    }
 }
 
-/// Reads one recipient. `columns`: problems are told by column name, not by path.
-pub(super) fn person(text: &[u8], net: &NetPolicy, columns: bool) -> Result<NewRecipient, Vec<Trouble>> {
+/// Reads one recipient. With a header problems are told by column, else by path.
+pub(super) fn person(
+    text: &[u8],
+    net: &NetPolicy,
+    header: Option<&Header>,
+) -> Result<NewRecipient, Vec<Trouble>> {
     let document = Document::parse(text).map_err(|detail| vec![(None, detail.replace("the body", "it"))])?;
     let mut problems = Problems::default();
     match person::read(&document.root(), net, &mut problems) {
@@ -122,18 +102,16 @@ pub(super) fn person(text: &[u8], net: &NetPolicy, columns: bool) -> Result<NewR
         _ => Err(problems
             .into_list()
             .into_iter()
-            .map(|problem| (place(&problem.place, columns), problem.detail))
+            .map(|problem| (place(&problem.place, header), problem.detail))
             .collect()),
     }
 }
 
-fn place(place: &Place, columns: bool) -> Option<String> {
+fn place(place: &Place, header: Option<&Header>) -> Option<String> {
     let Place::Pointer(pointer) = place else { return None };
     let path = pointer.strip_prefix('/')?;
-    let path = if columns {
-        path.strip_prefix("ids/").or_else(|| path.strip_prefix("variables/")).unwrap_or(path)
-    } else {
-        path
-    };
-    Some(path.replace("~1", "/").replace("~0", "~"))
+    Some(match header {
+        Some(header) => header.column(path),
+        None => path.replace("~1", "/").replace("~0", "~"),
+    })
 }

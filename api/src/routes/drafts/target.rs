@@ -18,7 +18,7 @@ pub(super) async fn open(db: &Transaction<'_>, tenant_id: i64, plan: PlanRef) ->
     if found.status == PlanStatus::Draft {
         return hold(db, tenant_id, plan, "given recipients").await;
     }
-    check(found.status)?;
+    check(&found)?;
     if !db::adding::turn(db, plan.id).await? {
         let detail =
             "Another request is adding to this plan, perhaps an upload: try again when it has ended.";
@@ -26,7 +26,7 @@ pub(super) async fn open(db: &Transaction<'_>, tenant_id: i64, plan: PlanRef) ->
     }
     // Whoever had the turn before has given out positions.
     let found = look().await?;
-    check(found.status)?;
+    check(&found)?;
     Ok(found)
 }
 
@@ -48,8 +48,12 @@ pub(super) async fn close(
     Err(Problem::new(Kind::PlanState, detail))
 }
 
-fn check(status: PlanStatus) -> Result<()> {
+fn check(plan: &Held) -> Result<()> {
     use PlanStatus as P;
+    let status = plan.status;
+    if plan.binned {
+        return Err(Problem::new(Kind::PlanState, "The plan is in the bin: restore it first."));
+    }
     if matches!(status, P::Draft | P::Scheduled | P::Running | P::Paused | P::Finished) {
         return Ok(());
     }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use herald_shared::db;
-use herald_shared::domain::segments::{Segments, segments};
+use herald_shared::domain::sms::{Coding, segments};
 use herald_shared::domain::{TemplateKind, template};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -84,8 +84,12 @@ pub(super) async fn preview(
 }
 
 fn sms(text: &str) -> Sms {
-    let Segments { is_ucs2, units, segments } = segments(text);
-    Sms { encoding: if is_ucs2 { "ucs2" } else { "gsm7" }, units, segments }
+    let found = segments(text);
+    let encoding = match found.coding {
+        Coding::Gsm7 => "gsm7",
+        Coding::Ucs2 => "ucs2",
+    };
+    Sms { encoding, units: found.units, segments: found.count }
 }
 
 fn read(document: &Document<'_>) -> Result<Sample, Problems> {
