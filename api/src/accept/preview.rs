@@ -109,7 +109,7 @@ impl<'a> Original<'a> {
             self.message.compiled.render(person.name.as_deref(), person.variables.as_ref(), Some(link));
         let rendered = rendered.map_err(|problem| {
             let mut problems = Problems::default();
-            let at = content::pointer(problem.field, &self.message.content);
+            let at = self.message.origin.pointer(problem.field, &self.message.content);
             problems.add(at, format!("cannot be rendered for this person: {}", problem.detail));
             problems
         })?;

@@ -88,7 +88,7 @@ impl Revision {
         self.rendered = true;
         let rendered = self.message.compiled.trial(person.name.as_deref(), person.variables.as_ref());
         if let Err(problem) = rendered {
-            let at = content::pointer(problem.field, &self.message.content);
+            let at = self.message.origin.pointer(problem.field, &self.message.content);
             let who = recipient_uuid(self.plan, no);
             self.problems.add(at, format!("cannot be rendered for recipient {who}: {}", problem.detail));
         }
