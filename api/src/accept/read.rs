@@ -94,14 +94,7 @@ fn read_as(document: &Document<'_>, given: &Given<'_>, edits: bool) -> Result<Dr
         return Err(Refused::wants(asked.wanted));
     }
     let is_draft = is_draft(&mut plan, edits, &mut problems);
-    // People may come later into a draft.
-    let people = match is_draft {
-        true => plan.take("recipients"),
-        false => plan.require("recipients", &mut problems),
-    };
-    let audience = people.map_or(Audience { people: Vec::new(), duplicates: 0 }, |field| {
-        audience::read(&field, given.net, &mut problems)
-    });
+    let audience = people(&mut plan, is_draft, given.net, &mut problems);
     let frame = frame(&mut plan, given.now, (is_draft, &steps), &mut problems);
     let mut terms = terms::read(&mut plan, &mut problems);
     terms.policy = policy;
@@ -120,13 +113,7 @@ fn read_as(document: &Document<'_>, given: &Given<'_>, edits: bool) -> Result<Dr
         let lane = frame.as_ref().map_or(Lane::Normal, |frame| frame.lane);
         content::word(message, template, &steps.said(lane), &mut problems);
         check_message(message, (asks, given.published), &audience, &mut problems);
-        if message.content.target.is_some() {
-            terms.kind = Some(Kind::Link);
-            if acknowledgement.is_some() {
-                let detail = "a message of type link asks for no answer: its page leads on";
-                problems.add("/acknowledgement", detail);
-            }
-        }
+        terms.kind = kind(message, acknowledgement, &mut problems);
     }
     if terms.policy.is_some() {
         policy::point_at_policy(&mut problems);
@@ -144,6 +131,25 @@ fn read_as(document: &Document<'_>, given: &Given<'_>, edits: bool) -> Result<Dr
             Err(Refused { problems, lacks_account, wanted: Wanted::default() })
         }
     }
+}
+
+/// Who is written to. People may come later into a draft.
+fn people(plan: &mut Object<'_>, is_draft: bool, net: &NetPolicy, problems: &mut Problems) -> Audience {
+    let people = match is_draft {
+        true => plan.take("recipients"),
+        false => plan.require("recipients", problems),
+    };
+    people
+        .map_or(Audience { people: Vec::new(), duplicates: 0 }, |field| audience::read(&field, net, problems))
+}
+
+/// A message of type link has a page that leads on, so nobody can answer there.
+fn kind(message: &Message, acknowledgement: Option<&Value>, problems: &mut Problems) -> Option<Kind> {
+    message.content.target.as_ref()?;
+    if acknowledgement.is_some() {
+        problems.add("/acknowledgement", "a message of type link asks for no answer: its page leads on");
+    }
+    Some(Kind::Link)
 }
 
 /// Checks what is said: its links, its variables, and whether its channels can carry it.

@@ -95,7 +95,7 @@ const NO_STRINGS: &str = "<sst></sst>";
 #[test]
 fn formulas_are_what_they_came_to_and_nothing_is_guessed() {
     let data = "<row><c t=\"str\"><f>A1&amp;\"x\"</f><v>text &amp; x</v></c><c><f>1+1</f><v>2</v></c><c><f>1+1</f></c>\
-        <c t=\"e\"><v>#N/A</v></c><c t=\"s\"><v>0</v></c><c t=\"inlineStr\"><is><r><t>rich </t></r><r><t>text</t></r></is></c>\
+        <c t=\"e\"><v>#N/A</v></c><c t=\"s\"><v>0</v></c><c t=\"inlineStr\"><is><r><t xml:space=\"preserve\">rich </t></r><r><t>text</t></r></is></c>\
         <c><v>110101199003077777</v></c></row>";
     let rows = rows(&book(data, "<sst><si><t>shared</t></si></sst>")).unwrap();
     let shown = shown(&rows[0]);
