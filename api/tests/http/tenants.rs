@@ -1,7 +1,7 @@
 //! Tenants never see each other, route by route.
 
 use herald_api::routes::{Route, table};
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
 use crate::plans::plan;
@@ -43,35 +43,7 @@ async fn another_tenant_s_things_do_not_exist() {
         };
         let path = route.path.replace("{id}", id).replace("{owner}", "a");
         let request = call(route.method.clone(), &path);
-        let request = match (route.method.as_str(), route.path) {
-            ("POST", "/v1/plans/{id}/recipients") => {
-                request.header("content-type", "text/csv").body("key\na\n")
-            }
-            (_, "/v1/deliveries/{id}/resolve") => json_body(request, &json!({ "to": "sent" })),
-            ("PATCH", "/v1/accounts/{id}") => json_body(request, &json!({ "order": 7 })),
-            ("PATCH", _) => json_body(request, &json!({ "enabled": false })),
-            ("POST", "/v1/plans/{id}/remind") => json_body(request, &json!({ "who": "unread" })),
-            ("POST", "/v1/plans/{id}/preview" | "/v1/plans/{id}/render") => {
-                json_body(request, &json!({ "to": { "key": "a" } }))
-            }
-            ("POST", "/v1/plans/{id}/reject") => json_body(request, &json!({ "comment": "no" })),
-            ("POST", "/v1/subscriptions/{id}/replay") => {
-                json_body(request, &json!({ "from": "2026-11-21T00:00:00Z" }))
-            }
-            ("POST", "/v1/templates/{id}/copy" | "/v1/policies/{id}/copy") => {
-                json_body(request, &json!({ "name": "copy" }))
-            }
-            ("PUT", "/v1/templates/{id}") => {
-                json_body(request, &json!({ "title": "a", "content": { "text": "a" } }))
-            }
-            ("PUT", "/v1/policies/{id}") => {
-                json_body(request, &json!({ "tiers": [{ "channels": ["inbox"] }] }))
-            }
-            ("POST", "/v1/plans/{id}/copy" | "/v1/plans/{id}/recall" | "/v1/templates/{id}/preview") => {
-                json_body(request, &json!({}))
-            }
-            _ => request,
-        };
+        let request = with_body(route, request);
         let answer = send(request).await;
         assert_eq!(
             (answer.status.as_u16(), answer.problem().as_str()),
@@ -92,6 +64,28 @@ async fn another_tenant_s_things_do_not_exist() {
         1
     );
     assert_eq!(server.get("/v1/inbox/a").await.json()["items"].as_array().unwrap().len(), 1);
+}
+
+/// With what the route takes.
+fn with_body(route: &Route, request: RequestBuilder) -> RequestBuilder {
+    let body = match (route.method.as_str(), route.path) {
+        ("POST", "/v1/plans/{id}/recipients") => {
+            return request.header("content-type", "text/csv").body("key\na\n");
+        }
+        (_, "/v1/deliveries/{id}/resolve") => json!({ "to": "sent" }),
+        ("PATCH", "/v1/accounts/{id}") => json!({ "order": 7 }),
+        ("PATCH", _) => json!({ "enabled": false }),
+        ("POST", "/v1/plans/{id}/remind") => json!({ "who": "unread" }),
+        ("POST", "/v1/plans/{id}/preview" | "/v1/plans/{id}/render") => json!({ "to": { "key": "a" } }),
+        ("POST", "/v1/plans/{id}/reject") => json!({ "comment": "no" }),
+        ("POST", "/v1/subscriptions/{id}/replay") => json!({ "from": "2026-11-21T00:00:00Z" }),
+        ("POST", "/v1/templates/{id}/copy" | "/v1/policies/{id}/copy") => json!({ "name": "copy" }),
+        ("PUT", "/v1/templates/{id}") => json!({ "title": "a", "content": { "text": "a" } }),
+        ("PUT", "/v1/policies/{id}") => json!({ "tiers": [{ "channels": ["inbox"] }] }),
+        ("POST", "/v1/plans/{id}/copy" | "/v1/plans/{id}/recall" | "/v1/templates/{id}/preview") => json!({}),
+        _ => return request,
+    };
+    json_body(request, &body)
 }
 
 #[tokio::test]

@@ -12,8 +12,10 @@ WITH d AS (
     DELETE FROM code WHERE ctid = ANY (ARRAY(SELECT ctid FROM code WHERE plan_id = $1 LIMIT $2)) RETURNING 1
 ), p AS (
     DELETE FROM page_pass WHERE ctid = ANY (ARRAY(SELECT ctid FROM page_pass WHERE plan_id = $1 LIMIT $2)) RETURNING 1
+), r AS (
+    DELETE FROM reminder WHERE plan_id = $1 RETURNING 1
 ), s AS (
     DELETE FROM series WHERE plan_id = $1 RETURNING 1
 )
-SELECT (SELECT count(*) FROM s) + (SELECT count(*) FROM d) + (SELECT count(*) FROM a) + (SELECT count(*) FROM x)
+SELECT (SELECT count(*) FROM s) + (SELECT count(*) FROM r) + (SELECT count(*) FROM d) + (SELECT count(*) FROM a) + (SELECT count(*) FROM x)
      + (SELECT count(*) FROM v) + (SELECT count(*) FROM c) + (SELECT count(*) FROM p)
