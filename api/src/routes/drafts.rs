@@ -16,6 +16,7 @@ use herald_shared::domain::PlanStatus;
 use herald_shared::domain::ids::PlanRef;
 
 use super::Route;
+use crate::App;
 use crate::auth::Scope;
 use crate::error::{Kind, Problem, Result};
 
@@ -45,6 +46,13 @@ async fn held(db: &deadpool_postgres::Transaction<'_>, tenant_id: i64, plan: Pla
             held => Ok(held),
         },
     }
+}
+
+/// After a refusal: waits until the transaction that was given up has ended. Its rollback is only on its way when it is dropped, and
+/// whoever tries again at once, over another connection, would find the draft still held.
+async fn let_go(app: &App, db: &db::Client) {
+    // The answer is the refusal, whatever becomes of this.
+    drop(tokio::time::timeout(app.deadline, db.batch_execute("")).await);
 }
 
 /// Holds a draft until the transaction ends; `verb`: what cannot be done with any other plan.

@@ -6,12 +6,13 @@ use axum::response::{IntoResponse, Response};
 use herald_shared::db;
 use herald_shared::db::drafts::{Held, never};
 use herald_shared::domain::approval::Approval;
+use herald_shared::domain::ids::PlanRef;
 use jiff::Timestamp;
 
 use super::super::json_text;
 use super::super::keep::{Keep, Kept};
 use super::super::plans::plan_ref;
-use super::hold;
+use super::{hold, let_go};
 use crate::accept::approval::say;
 use crate::accept::expiry;
 use crate::auth::CallerRef;
@@ -39,8 +40,23 @@ pub(super) async fn send(
         Keep::new(&caller, "POST /v1/plans/{id}/send", key, &document)
     };
     let mut db = app.db().await?;
+    let sent = in_one(&app, &mut db, (&caller, plan), &keep, traceparent.as_deref()).await;
+    if sent.is_err() {
+        let_go(&app, &db).await;
+    }
+    sent
+}
+
+/// Sends it, or repeats the answer of the request that did, in one transaction.
+async fn in_one(
+    app: &App,
+    db: &mut db::Client,
+    (caller, plan): (&CallerRef, PlanRef),
+    keep: &Keep<'_>,
+    trace: Option<&str>,
+) -> Result<Response> {
     let transaction = db.transaction().await.map_err(db::Error::from)?;
-    if let Kept::Already(answer) = keep.reserve(&app, &transaction).await? {
+    if let Kept::Already(answer) = keep.reserve(app, &transaction).await? {
         return answer;
     }
     let draft = hold(&transaction, caller.tenant_id, plan, "sent").await?;
@@ -53,15 +69,14 @@ pub(super) async fn send(
     match &approval {
         Some(_) if app.links.base.is_none() => return Err(unpublished()),
         Some(approval) => {
-            let trace = traceparent.as_deref();
             db::approval::ask(&transaction, &draft, times, trace, approval, caller.key_id).await?;
         }
-        None => db::drafts::send(&transaction, &draft, times, traceparent.as_deref()).await?,
+        None => db::drafts::send(&transaction, &draft, times, trace).await?,
     }
     let found = db::plans::views(&transaction, caller.tenant_id, &[plan.id]).await?;
     let view = found.first().ok_or_else(|| Problem::not_found("plan"))?;
     let text = serde_json::to_string(&views::plan(view)).expect("a plan can be written as JSON");
-    keep.complete(&app, &transaction, 202, None, &text).await?;
+    keep.complete(app, &transaction, 202, None, &text).await?;
     transaction.commit().await.map_err(db::Error::from)?;
     app.metrics.accepted(draft.lane);
     if approval.is_some() {

@@ -23,7 +23,7 @@ use tokio::sync::SemaphorePermit;
 
 use super::super::plans::plan_ref;
 use super::workbook::{self, Sheet};
-use super::{hold, list, target};
+use super::{hold, let_go, list, target};
 use crate::App;
 use crate::accept::{Format, Intake, Report, RowProblem};
 use crate::auth::CallerRef;
@@ -149,8 +149,7 @@ async fn take(
         // Its server may have fallen silent without closing it.
         drop(db::Client::take(db));
     } else if told.is_err() {
-        // Whoever tries again at once must not meet the transaction that is just being given up: one way there and back ends it.
-        drop(in_time(app, async { Ok(db.batch_execute("").await.map_err(db::Error::from)?) }).await);
+        let_go(app, &db).await;
     }
     drop(turn);
     told
