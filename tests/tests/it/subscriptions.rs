@@ -92,6 +92,8 @@ async fn the_whole_life_of_a_plan_is_told_in_order_to_who_asked_for_it() {
         tenant.http.all("/v1/inbox/canary-1").await[0]["id"].as_str().unwrap()
     );
     drop(tenant.http.post(&read, &json!({})).await.expect(200));
+    // What happens to different people is told side by side: one after the other here.
+    until_told(&hooks, "/all", "recipient.read", 1).await;
     let answer = json!({"option": "Safe"});
     drop(tenant.http.post(&format!("/m/{token}/acknowledge"), &answer).await.expect(200));
     drop(tenant.http.post(&format!("{}/recall", plan.path()), &json!({})).await.expect(200));
