@@ -118,9 +118,10 @@ pub(crate) fn path(no: usize) -> String {
     format!("/canary/{no}")
 }
 
-fn ladder() -> Value {
+/// `wait`: of tier 1.
+fn ladder(wait: &str) -> Value {
     json!([
-        {"channels": ["wecom"], "until": "read", "wait": "3s"},
+        {"channels": ["wecom"], "until": "read", "wait": wait},
         {"channels": ["email"], "until": "acknowledged", "wait": "PT3S"},
         {"channels": ["webhook"]},
     ])
@@ -186,7 +187,7 @@ async fn assert_right_people(world: &World, plan: &Plan) {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_of_a_thousand_gets_what_they_need_when_they_need_it() {
     let world = World::start(Options::default().alone()).await;
-    let plan = world.tenant.send(&world.body(PEOPLE, ladder())).await;
+    let plan = world.tenant.send(&world.body(PEOPLE, ladder("3s"))).await;
     react(&world, &plan).await;
     assert_right_people(&world, &plan).await;
     let chatted: Instant = world.chat.read(|received| received.call_times[0]);
@@ -225,8 +226,9 @@ async fn each_of_a_thousand_gets_what_they_need_when_they_need_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_while_dispatchers_and_workers_die() {
     let options = Options::default().workers(2).dispatchers(2).env("HERALD_LEASE_MS", "2000").alone();
+    // Long enough for everybody's first message while the other dispatcher takes over: who reads is to have read before tier 2 is due.
     let mut world = World::start(options).await;
-    let plan = world.tenant.send(&world.body(PEOPLE, ladder())).await;
+    let plan = world.tenant.send(&world.body(PEOPLE, ladder("10s"))).await;
     world.system.dispatchers.last_mut().unwrap().kill();
     world.system.add_dispatcher();
     let readers: Vec<usize> = (1..=PEOPLE).filter(|no| reads(*no)).collect();

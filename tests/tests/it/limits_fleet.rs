@@ -129,7 +129,8 @@ async fn a_smaller_call_goes_where_a_larger_one_does_not_fit() {
     let second = tenant.send(&body(2)).await;
     wait_until("the minute is used up", SOON, async || server.read(|r| r.deliveries) == 100).await;
     assert!(begun.elapsed() < 20 * SECOND, "the last 30 of a minute's 100 took {:?}", begun.elapsed());
-    drop(tenant.http.post(&format!("{}/recall", second.path()), &json!({})).await.expect(200));
+    // Not recalled: the provider would be asked to take messages back, within the same limit.
+    drop(tenant.http.post(&format!("{}/stop", second.path()), &json!({})).await.expect(200));
     system.finish().await;
 }
 

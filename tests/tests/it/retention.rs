@@ -22,9 +22,10 @@ async fn what_was_said_goes_when_its_time_is_over_and_the_counts_stay() {
     let (mut system, tenant) = start(Options::default()).await;
     tenant.inbox().await;
     let kept = tenant.send(&body(&json!({}))).await;
+    // The one after the other, so that the newest message is the second plan's.
+    tenant.until(&kept, "finished", SOON).await;
     let plan = tenant.send(&body(&json!({"keep": "P30D"}))).await;
     assert_eq!((&plan.body["keep"], &kept.body["keep"]), (&json!("P30D"), &Value::Null));
-    tenant.until(&kept, "finished", SOON).await;
     tenant.until(&plan, "finished", SOON).await;
     let messages = tenant.http.all("/v1/inbox/canary-a").await;
     let of_plan = messages[0]["text"].as_str().unwrap().rsplit_once("/m/").unwrap().1.trim().to_owned();

@@ -115,7 +115,8 @@ async fn lines_of_json_and_cells_are_read_by_the_rules_of_inline_recipients() {
         "{told}"
     );
     for (kind, text, status) in [
-        ("application/json", "{}", 415),
+        ("application/json", "{}", 422),
+        ("application/xml", "{}", 415),
         ("text/csv", "", 422),
         ("text/csv", "name,room\na,b\n", 422),
         ("text/csv", "key,key\na,b\n", 422),

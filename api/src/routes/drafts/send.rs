@@ -52,7 +52,7 @@ async fn in_one(
     app: &App,
     db: &mut db::Client,
     (caller, plan): (&CallerRef, PlanRef),
-    keep: &Keep<'_>,
+    keep: &Keep,
     trace: Option<&str>,
 ) -> Result<Response> {
     let transaction = db.transaction().await.map_err(db::Error::from)?;
