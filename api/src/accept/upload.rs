@@ -40,7 +40,7 @@ pub enum Format {
     Csv,
     /// `application/x-ndjson`: one recipient of `POST /v1/plans` a line.
     Ndjson,
-    /// XLSX or XLS: rows come by [`Intake::row`].
+    /// XLSX or XLS: rows come by `Intake::row`.
     Workbook,
 }
 

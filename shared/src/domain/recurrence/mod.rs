@@ -1,6 +1,6 @@
 //! Series: when a plan that recurs goes out. Pure; the database keeps how far a series has come (`db::series`).
 //!
-//! A rule is written as a cron expression ([`cron`]) or in a subset of RFC 5545 ([`rrule`]); both become a [`Pattern`]: which days, and
+//! A rule is written as a cron expression (`cron`) or in a subset of RFC 5545 (`rrule`); both become a [`Pattern`]: which days, and
 //! which times on them, on the clock of a zone. Each local time becomes a moment by [`local_time::moment`]: what the clock skips comes
 //! as much later, what it shows twice comes once. So a series never leaves an occurrence out and never has one twice.
 
