@@ -129,6 +129,8 @@ async fn lines_of_json_and_cells_are_read_by_the_rules_of_inline_recipients() {
     assert_eq!(people(&tenant, &plan).await, 3);
     assert_eq!(send(&tenant, &plan).await.status, 202);
     tenant.until(&plan, "finished", SOON).await;
+    // A finished plan takes more people (rule 17); a withdrawn one does not.
+    drop(tenant.http.post(&format!("{}/recall", plan.path()), &json!({})).await.expect(200));
     let late = upload(&tenant.http, &plan, "text/csv", csv(1)).await.expect(409).json();
     assert_eq!(late["type"], "urn:herald:problem:plan-state");
     system.finish().await;
