@@ -45,51 +45,6 @@ COMMENT ON FUNCTION next_step IS 'leaves: nothing of the step stands.';
 
 DROP FUNCTION enter_tier(bigint, integer, integer[]);
 
--- As before, in steps. What is open and what failed is judged by the step alone; that a message arrived counts from every round of its tier.
-CREATE OR REPLACE FUNCTION step_ladders(the_plan bigint, the_tier integer, nos integer[], due boolean, late boolean) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    p record;
-    d record;
-    g record;
-BEGIN
-    SELECT x.slots, x.steps, x.untils, cardinality(x.untils) AS last, x.status, x.expires_at > now() AS lives INTO p FROM plan x WHERE x.id = the_plan;
-    IF p.untils IS NULL OR the_tier > p.last OR p.status NOT IN (3, 4, 5) OR NOT p.lives THEN
-        RETURN;
-    END IF;
-    SELECT array_agg(v.no ORDER BY v.no) FILTER (WHERE v.verdict = 0) AS on_their_way,
-           array_agg(v.onto ORDER BY v.no) FILTER (WHERE v.verdict = 0) AS targets,
-           array_agg(v.no) FILTER (WHERE v.verdict > 0) AS ended, array_agg(v.verdict) FILTER (WHERE v.verdict > 0) AS results
-      INTO d
-      FROM (SELECT r.no, n.onto,
-                   ladder_verdict(p.untils[the_tier], n.onto IS NULL, r.proved, o.best, o.counts_as, o.made, o.standing,
-                                  r.reached, step_ladders.due, o.late OR (step_ladders.late AND the_tier < p.last)) AS verdict
-              FROM unnest(nos) AS w(no)
-             CROSS JOIN LATERAL (SELECT r.no, CASE WHEN r.answered_at IS NOT NULL THEN 4 WHEN r.read_at IS NOT NULL THEN 3 ELSE 0 END AS proved,
-                                        r.best NOT IN (0, 7) AS reached,
-                                        CASE WHEN p.steps IS NOT NULL THEN r.addresses END AS addresses, CASE WHEN p.steps IS NOT NULL THEN r.skips END AS skips
-                                   FROM recipient r
-                                  WHERE r.plan_id = the_plan AND r.no = w.no AND r.tier = the_tier AND r.result IS NULL OFFSET 0) AS r
-             CROSS JOIN LATERAL (
-                   SELECT coalesce(max(CASE x.status WHEN 4 THEN 2 WHEN 3 THEN 1 ELSE 0 END), 0) AS best,
-                          coalesce(max(CASE WHEN x.status = 4 THEN 2 WHEN x.status <> 3 THEN 0 WHEN channel_reports(s.slot & 15) = 0 THEN 2
-                                            WHEN channel_reports(s.slot & 15) = 1 AND step_ladders.due THEN 2 ELSE 1 END), 0) AS counts_as,
-                          count(*) FILTER (WHERE s.own) > 0 AS made, coalesce(bool_or(s.own AND x.status IN (0, 3, 4, 6)), false) AS standing,
-                          coalesce(bool_or(s.own AND x.status = 7 AND x.reason = 'overdue'), false) AS late
-                     FROM (SELECT s.slot, s.slot >> 4 = the_tier AS own FROM unnest(p.slots) AS s(slot)
-                            WHERE s.slot >> 4 = the_tier OR s.slot >> 4 < the_tier AND p.steps[s.slot >> 4] >> 6 = p.steps[the_tier] >> 6) AS s
-                    CROSS JOIN LATERAL (SELECT x.status, x.reason FROM delivery x
-                                         WHERE x.plan_id = the_plan AND x.slot = s.slot AND x.no = w.no OFFSET 0) AS x
-                    WHERE s.own OR x.status = 4) AS o
-             CROSS JOIN LATERAL (SELECT next_step(p.slots, p.steps, p.last, the_tier, o.made AND NOT o.standing, r.addresses, r.skips) AS onto OFFSET 0) AS n) AS v;
-    FOR g IN SELECT x.onto, array_agg(x.no ORDER BY x.no) AS nos FROM unnest(d.on_their_way, d.targets) AS x(no, onto) GROUP BY x.onto ORDER BY x.onto
-    LOOP
-        PERFORM enter_tier(the_plan, the_tier, g.onto, g.nos);
-    END LOOP;
-    IF d.ended IS NOT NULL THEN
-        PERFORM end_ladders(the_plan, d.ended, d.results);
-    END IF;
-END $$;
-
 -- Takes ladders from one step into a later one: whose `until` holds already ends, to the others it is sent (rule 2).
 CREATE FUNCTION enter_tier(the_plan bigint, from_tier integer, the_tier integer, nos integer[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -120,56 +75,6 @@ BEGIN
         openings := openings[1:1];
     END IF;
     PERFORM open_deliveries(array_agg(the_plan), array_agg(s.slot), array_agg(w.no)) FROM unnest(openings) AS s(slot) CROSS JOIN unnest(d.fresh) AS w(no);
-END $$;
-
--- As before, of the steps of ladders only. News that a message of an earlier round arrived is told to the round its reader is at.
-CREATE OR REPLACE FUNCTION ladders_moved(plans bigint[], slots smallint[], nos integer[], statuses smallint[]) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    g record;
-    p record;
-    later integer;
-    wait bigint;
-BEGIN
-    FOR g IN SELECT m.plan_id, m.slot >> 4 AS tier, array_agg(DISTINCT m.no) AS nos,
-                    array_agg(DISTINCT m.no) FILTER (WHERE m.status IN (3, 4, 6)) AS out, array_agg(DISTINCT m.no) FILTER (WHERE m.status = 4) AS arrived,
-                    array_agg(m.slot) FILTER (WHERE m.status = 0) AS again_slots, array_agg(m.no) FILTER (WHERE m.status = 0) AS again
-               FROM unnest(plans, slots, nos, statuses) AS m(plan_id, slot, no, status)
-              WHERE m.slot >> 4 < 128
-              GROUP BY m.plan_id, m.slot >> 4 ORDER BY m.plan_id, m.slot >> 4
-    LOOP
-        SELECT x.untils, x.waits, x.steps, x.tenant_id, x.lane INTO p FROM plan x WHERE x.id = g.plan_id;
-        CONTINUE WHEN p.untils IS NULL;
-        -- A call that failed while its reader read: it is not tried again.
-        IF g.again IS NOT NULL THEN
-            UPDATE delivery d SET status = 7, reason = 'already_read', updated_at = now()
-              FROM (SELECT a.slot, a.no FROM unnest(g.again_slots, g.again) AS a(slot, no)
-                      JOIN recipient r ON r.plan_id = g.plan_id AND r.no = a.no WHERE r.result IN (1, 2)) AS a
-             WHERE d.plan_id = g.plan_id AND d.slot = a.slot AND d.no = a.no AND d.status = 0;
-        END IF;
-        PERFORM step_ladders(g.plan_id, g.tier, g.nos, false, false);
-        CONTINUE WHEN g.out IS NULL;
-        IF p.steps IS NOT NULL AND g.arrived IS NOT NULL THEN
-            FOR later IN SELECT s FROM generate_series(g.tier + 1, cardinality(p.steps)) AS s WHERE p.steps[s] >> 6 = p.steps[g.tier] >> 6 LOOP
-                PERFORM step_ladders(g.plan_id, later, g.arrived, false, false);
-            END LOOP;
-        END IF;
-        wait := p.waits[g.tier];
-        IF wait = 0 THEN
-            PERFORM step_ladders(g.plan_id, g.tier, g.out, true, false);
-            CONTINUE;
-        END IF;
-        -- The first that went out starts the wait (rule 5).
-        WITH waits AS (
-            UPDATE recipient r SET next_at = now() + wait * interval '1 ms'
-              FROM unnest(g.out) AS w(no)
-             WHERE r.plan_id = g.plan_id AND r.no = w.no AND r.tier = g.tier AND r.result IS NULL AND r.next_at IS NULL
-            RETURNING r.no
-        )
-        INSERT INTO job (id, kind, plan_id, tenant_id, slot, lane, units, lo, hi, members, due_at)
-        SELECT nextval('job_id'), 2, g.plan_id, p.tenant_id, (g.tier * 16)::smallint, p.lane, count(*)::integer, min(w.no), max(w.no),
-               CASE WHEN max(w.no) - min(w.no) + 1 <> count(*) THEN array_agg(w.no ORDER BY w.no) END, now() + wait * interval '1 ms'
-          FROM waits w GROUP BY (w.no - 1) / 1000;
-    END LOOP;
 END $$;
 
 -- As before, but for the type of first_tiers.

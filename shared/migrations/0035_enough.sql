@@ -44,7 +44,8 @@ BEGIN
     RETURN upto - p.enough_no;
 END $$;
 
--- As before; where there is enough, whoever would have gone on is not needed.
+-- As before, in steps: what is open and what failed is judged by the step alone; that a message arrived counts from every round of its tier.
+-- Where there is enough, whoever would have gone on is not needed.
 CREATE OR REPLACE FUNCTION step_ladders(the_plan bigint, the_tier integer, nos integer[], due boolean, late boolean) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     p record;

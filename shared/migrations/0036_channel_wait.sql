@@ -21,7 +21,8 @@ RETURNS interval LANGUAGE sql STABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION account_patience IS 'Rule 8. Counted from when the delivery was due.';
 
--- As before; silence of a channel that could tell starts a wait of its own.
+-- As before, of the steps of ladders only. News that a message of an earlier round arrived is told to the round its reader is at; silence of
+-- a channel that could tell starts a wait of its own.
 CREATE OR REPLACE FUNCTION ladders_moved(plans bigint[], slots smallint[], nos integer[], statuses smallint[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     g record;
@@ -81,7 +82,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- As before, and waits of channels.
+-- As before; the plan may say how late is too late, and waits of channels end too.
 CREATE OR REPLACE FUNCTION fire_ladders(jobs bigint[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     g record;

@@ -80,13 +80,13 @@ impl Library {
 
     /// What is known so far, for one reading.
     pub(super) fn ask(&self) -> Asked<'_> {
-        Asked { library: self, wanted: Wanted::default() }
+        Asked { known: self, wanted: Wanted::default() }
     }
 }
 
 /// One reading's questions.
 pub(super) struct Asked<'a> {
-    library: &'a Library,
+    known: &'a Library,
     /// What could not be answered yet.
     pub(super) wanted: Wanted,
 }
@@ -95,7 +95,7 @@ impl<'a> Asked<'a> {
     /// The template a field names; `None`: it is refused, or has to be looked up.
     pub(super) fn template(&mut self, field: &Field<'_>, problems: &mut Problems) -> Option<&'a Template> {
         let name = field.line(MAX_NAME, problems)?;
-        match self.library.templates.get(&name) {
+        match self.known.templates.get(&name) {
             Some(Some(template)) => Some(template),
             Some(None) => {
                 field.refuse(problems, "is the name or id of no template of yours: see GET /v1/templates");
@@ -125,7 +125,7 @@ impl<'a> Asked<'a> {
     /// The policy a field names; `None`: it is refused, or has to be looked up.
     pub(super) fn policy(&mut self, field: &Field<'_>, problems: &mut Problems) -> Option<&'a Policy> {
         let name = field.line(MAX_NAME, problems)?;
-        match self.library.policies.get(&name) {
+        match self.known.policies.get(&name) {
             Some(Some(policy)) => Some(policy),
             Some(None) => {
                 field.refuse(problems, "is the name or id of no policy of yours: see GET /v1/policies");

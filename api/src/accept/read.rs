@@ -33,7 +33,7 @@ pub struct Given<'a> {
     /// The tenant's accounts.
     pub chosen: &'a Chosen,
     /// What was looked up of what the body names.
-    pub library: &'a Library,
+    pub known: &'a Library,
     /// Recipients' pages have an address.
     pub published: bool,
     /// Which webhook targets may be named.
@@ -81,7 +81,7 @@ fn read_as(document: &Document<'_>, given: &Given<'_>, edits: bool) -> Result<Dr
     let Some(mut plan) = root.object(&mut problems) else {
         return Err(Refused { problems, ..Refused::wants(Wanted::default()) });
     };
-    let mut asked = given.library.ask();
+    let mut asked = given.known.ask();
     let names_policy = plan.has("policy");
     let policy = policy::apply(&mut plan, &mut asked, &mut problems);
     // Read first, since tiers may have words; told after them.

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::App;
 use crate::error::{Kind, Problem, Result};
+use crate::json::Document;
 
 /// Largest body. 10,000 recipients with 1 kB of variables each are about 12 MB.
 pub const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
@@ -49,6 +50,14 @@ impl Budget {
             _ => Err(Problem::unavailable("Too many large requests at once; try again.", 1)),
         }
     }
+}
+
+/// The JSON of a body.
+///
+/// # Errors
+/// 400 with what is wrong and where.
+pub fn parse(bytes: &[u8]) -> Result<Document<'_>> {
+    Document::parse(bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))
 }
 
 /// A whole JSON body.

@@ -5,11 +5,12 @@ mod verify;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
 use herald_channels::{Proves, provider};
 use herald_shared::db;
-use herald_shared::db::accounts::{Account, Deleted, State as Health};
+use herald_shared::db::Deleted;
+use herald_shared::db::accounts::{Account, State as Health};
 use herald_shared::domain::Channel;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -23,8 +24,7 @@ use crate::App;
 use crate::auth::{CallerRef, Scope};
 use crate::cursor::{self, Page, Window};
 use crate::error::{Kind, Problem, Result};
-use crate::extract::{Body, Id, IdempotencyKey, Params};
-use crate::json::Document;
+use crate::extract::{Body, Id, IdempotencyKey, Params, parse};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -109,8 +109,7 @@ async fn create(
     body: Body,
 ) -> Result<Response> {
     let (form, keep) = {
-        let document =
-            Document::parse(&body.bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
+        let document = parse(&body.bytes)?;
         let keep = Keep::new(&caller, "POST /v1/accounts", key, &document);
         (Form::read(&document), keep)
     };
@@ -131,11 +130,9 @@ async fn create(
     let account = inserted.map_err(name_taken)?;
     let location = format!("/v1/accounts/{uid}");
     let text = serde_json::to_string(&item(account)).expect("an account can be written as JSON");
-    keep.complete(&app, &transaction, 201, Some(&location), &text).await?;
-    transaction.commit().await.map_err(db::Error::from)?;
+    let answer = keep.created(&app, transaction, &location, text).await?;
     app.choices.forget(caller.tenant_id);
-    let location = HeaderValue::from_str(&location).expect("a path with a UUID is a header value");
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], super::json_text(text)).into_response())
+    Ok(answer)
 }
 
 fn name_taken(error: db::Error) -> Problem {
@@ -170,8 +167,7 @@ async fn change(State(app): State<App>, caller: CallerRef, Id(id): Id, body: Bod
     let before = db::accounts::get(&app.db().await?, caller.tenant_id, id).await?.ok_or_else(not_found)?;
     let secret = verify::open_secret(&app, &before)?;
     let (form, touched) = {
-        let document =
-            Document::parse(&body.bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
+        let document = parse(&body.bytes)?;
         Form::patch(&before, secret, &document)?
     };
     // An account that is not in use is asked about with every change: the same password may be right again.

@@ -20,7 +20,7 @@ use super::plans::plan_ref;
 use crate::accept::approval;
 use crate::auth::{CallerRef, Scope};
 use crate::error::{Kind, Problem, Result};
-use crate::extract::{Body, Id, Params};
+use crate::extract::{Body, Id, Params, parse};
 use crate::json::Document;
 use crate::problems::Problems;
 use crate::{App, views};
@@ -109,7 +109,7 @@ fn comment(body: &[u8], opinion: Opinion) -> Result<Option<String>> {
     let mut problems = Problems::default();
     let mut comment = None;
     if !body.is_empty() {
-        let document = Document::parse(body).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
+        let document = parse(body)?;
         if let Some(mut object) = document.root().object(&mut problems) {
             comment = object.take("comment").and_then(|field| field.text(MAX_COMMENT, &mut problems));
             object.finish(&mut problems);
@@ -198,8 +198,7 @@ async fn put_rules(
 ) -> Result<Json<ApprovalRules>> {
     params.finish()?;
     let rules = {
-        let document =
-            Document::parse(&body.bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
+        let document = parse(&body.bytes)?;
         read(&document)?
     };
     db::approval::put_rules(&app.db().await?, caller.tenant_id, &rules).await?;

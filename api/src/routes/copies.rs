@@ -1,9 +1,9 @@
 //! `POST /v1/plans/{id}/copy`: a plan as a new draft, of its own number.
 
 use axum::extract::{Extension, FromRequest as _, Request, State};
-use axum::http::header::{CONTENT_TYPE, LOCATION};
-use axum::http::{HeaderValue, Method, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::Method;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::Response;
 use deadpool_postgres::Transaction;
 use herald_shared::db;
 use herald_shared::db::copies::{self, Begun, Copy};
@@ -11,14 +11,13 @@ use herald_shared::domain::ids::PlanRef;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::Route;
 use super::keep::{Keep, Kept};
 use super::plans::plan_ref;
 use super::remind::ERASED;
-use super::{Route, json_text};
 use crate::auth::{CallerRef, Scope};
 use crate::error::{Kind, Problem, Result};
-use crate::extract::{Body, Id, IdempotencyKey, Params};
-use crate::json::Document;
+use crate::extract::{Body, Id, IdempotencyKey, Params, parse};
 use crate::observe::Trace;
 use crate::problems::Problems;
 use crate::{App, views};
@@ -53,10 +52,7 @@ async fn copy(
     let view = found.first().ok_or_else(|| Problem::not_found("plan"))?;
     let text = serde_json::to_string(&views::plan(view)).expect("a plan can be written as JSON");
     let location = format!("/v1/plans/{}", draft.uuid());
-    keep.complete(&app, &transaction, 201, Some(&location), &text).await?;
-    transaction.commit().await.map_err(db::Error::from)?;
-    let location = HeaderValue::from_str(&location).expect("a path with a UUID is a header value");
-    Ok((StatusCode::CREATED, [(LOCATION, location)], json_text(text)).into_response())
+    keep.created(&app, transaction, &location, text).await
 }
 
 /// Whether the people are wanted, and the key. A request without a body wants everything.
@@ -67,12 +63,11 @@ async fn read(
     key: Option<String>,
     request: Request,
 ) -> Result<(bool, Keep)> {
-    let malformed = |detail| Problem::new(Kind::MalformedBody, detail);
     let bytes = match request.headers().contains_key(CONTENT_TYPE) {
         true => Body::from_request(request, app).await?.bytes,
         false => "{}".into(),
     };
-    let document = Document::parse(&bytes).map_err(malformed)?;
+    let document = parse(&bytes)?;
     let mut problems = Problems::default();
     let with_people = document.root().object(&mut problems).map(|mut object| {
         let people = object.take("recipients").and_then(|field| field.boolean(&mut problems));
@@ -83,7 +78,7 @@ async fn read(
         with_people.filter(|_| problems.is_empty()).ok_or_else(|| Problem::validation(problems))?;
     // The same words about another plan are another request.
     let whole = format!("[\"{id}\", {}]", document.text());
-    let whole = Document::parse(whole.as_bytes()).map_err(malformed)?;
+    let whole = parse(whole.as_bytes())?;
     Ok((with_people, Keep::new(caller, ROUTE, key, &whole)))
 }
 

@@ -2,12 +2,16 @@
 //!
 //! Kept answers may show a key once, so they are sealed like every secret; replays open them.
 
-use axum::response::Response;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use deadpool_postgres::GenericClient;
+use deadpool_postgres::{GenericClient, Transaction};
+use herald_shared::db;
 use herald_shared::db::idempotency::{self, Kept as Row, Scope};
 
+use super::json_text;
 use super::plans::{key_reused, replayed};
 use crate::auth::CallerRef;
 use crate::error::{Kind, Problem, Result};
@@ -71,6 +75,20 @@ impl Keep {
         let sealed = STANDARD.encode(app.ring.seal(body.as_bytes(), &self.aad()));
         idempotency::complete(db, scope, (status, location, &sealed)).await?;
         Ok(())
+    }
+
+    /// The 201 of what was made in `transaction`: kept and committed with it.
+    pub(super) async fn created(
+        &self,
+        app: &App,
+        transaction: Transaction<'_>,
+        location: &str,
+        body: String,
+    ) -> Result<Response> {
+        self.complete(app, &transaction, 201, Some(location), &body).await?;
+        transaction.commit().await.map_err(db::Error::from)?;
+        let location = HeaderValue::from_str(location).expect("a path with a UUID is a header value");
+        Ok((StatusCode::CREATED, [(LOCATION, location)], json_text(body)).into_response())
     }
 
     fn repeat(&self, app: &App, hash: &[u8; 32], row: Row) -> Result<Response> {

@@ -16,7 +16,7 @@ use crate::App;
 use crate::auth::{CallerRef, FreshKey, Scope};
 use crate::cursor::{self, Page, Window};
 use crate::error::{Kind, Problem, Result};
-use crate::extract::{Body, Id, IdempotencyKey, Params};
+use crate::extract::{Body, Id, IdempotencyKey, Params, parse};
 use crate::json::Document;
 use crate::problems::Problems;
 
@@ -76,8 +76,7 @@ async fn create(
     body: Body,
 ) -> Result<Response> {
     let (form, keep) = {
-        let document =
-            Document::parse(&body.bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
+        let document = parse(&body.bytes)?;
         (read(&document), Keep::new(&caller, "POST /v1/keys", key, &document))
     };
     let form = form?;

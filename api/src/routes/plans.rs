@@ -22,8 +22,7 @@ use crate::accept::{self, Chosen, Draft, Given, Library, Outcome, Refused, Reque
 use crate::auth::{CallerRef, Scope};
 use crate::cursor::{self, Page, Window};
 use crate::error::{Kind, Problem, Result};
-use crate::extract::{Body, Id, IdempotencyKey, Params, entity_tag, preferred_wait, replay};
-use crate::json::Document;
+use crate::extract::{Body, Id, IdempotencyKey, Params, entity_tag, parse, preferred_wait, replay};
 use crate::observe::Trace;
 use crate::{App, digest, views};
 
@@ -175,9 +174,8 @@ impl Reading<'_> {
         let read_as = if self.edits { accept::read_edit } else { accept::read };
         let (published, keep) = (self.app.links.base.is_some(), self.app.retention.keep);
         let read = move || {
-            let document =
-                Document::parse(&bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
-            let given = Given { chosen: &chosen, library: &library, published, net: &net, now: now() };
+            let document = parse(&bytes)?;
+            let given = Given { chosen: &chosen, known: &library, published, net: &net, now: now() };
             let read = read_as(&document, &given).map(|mut draft| {
                 draft.terms.keep = draft.terms.keep.or(keep);
                 draft

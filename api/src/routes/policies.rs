@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
 use herald_shared::db;
 use herald_shared::db::policies::{Deleted, Filter, Policy, Rules, Says, parse_number, shown_number};
 use herald_shared::domain::sentence::{Sentence, sentence};
@@ -18,8 +18,7 @@ use crate::accept::{Library, NewPolicy, new_name, policy};
 use crate::auth::{CallerRef, Scope};
 use crate::cursor::{self, Page, Window};
 use crate::error::{Kind, Problem, Result};
-use crate::extract::{Body, Id, IdempotencyKey, Params};
-use crate::json::Document;
+use crate::extract::{Body, Id, IdempotencyKey, Params, parse};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -88,7 +87,7 @@ async fn create(
     IdempotencyKey(key): IdempotencyKey,
     body: Body,
 ) -> Result<Response> {
-    let keep = Keep::new(&caller, "POST /v1/policies", key, &parse(&body)?);
+    let keep = Keep::new(&caller, "POST /v1/policies", key, &parse(&body.bytes)?);
     let new = read(&app, caller.tenant_id, &body, None).await?;
     make(&app, caller.tenant_id, &keep, new).await
 }
@@ -102,7 +101,7 @@ async fn copy(
     body: Body,
 ) -> Result<Response> {
     let (name, keep) = {
-        let document = parse(&body)?;
+        let document = parse(&body.bytes)?;
         (new_name(&document), Keep::new(&caller, "POST /v1/policies/{id}/copy", key, &document))
     };
     let name = name.map_err(Problem::validation)?;
@@ -125,17 +124,14 @@ async fn make(app: &App, tenant_id: i64, keep: &Keep, new: NewPolicy) -> Result<
     let made = db::policies::insert(&transaction, tenant_id, named, says).await.map_err(refused)?;
     let location = format!("/v1/policies/{uid}");
     let text = serde_json::to_string(&item(made)).expect("a policy can be written as JSON");
-    keep.complete(app, &transaction, 201, Some(&location), &text).await?;
-    transaction.commit().await.map_err(db::Error::from)?;
-    let location = HeaderValue::from_str(&location).expect("a path with a UUID is a header value");
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], super::json_text(text)).into_response())
+    keep.created(app, transaction, &location, text).await
 }
 
 /// Reads a policy; what it names is looked up between two readings.
 async fn read(app: &App, tenant_id: i64, body: &Body, before: Option<&str>) -> Result<NewPolicy> {
     let mut library = Library::default();
     loop {
-        let wanted = match policy(&parse(body)?, before, &library) {
+        let wanted = match policy(&parse(&body.bytes)?, before, &library) {
             Ok(policy) => return Ok(policy),
             Err(refused) if refused.wanted.is_empty() => return Err(Problem::validation(refused.problems)),
             Err(refused) => refused.wanted,
@@ -145,10 +141,6 @@ async fn read(app: &App, tenant_id: i64, body: &Body, before: Option<&str>) -> R
         }
         library = Library::load(&app.db().await?, tenant_id, &wanted).await?;
     }
-}
-
-fn parse(body: &Body) -> Result<Document<'_>> {
-    Document::parse(&body.bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))
 }
 
 fn refused(error: db::Error) -> Problem {

@@ -19,8 +19,7 @@ use super::plans::{answer, now, plan_ref};
 use crate::accept::{Asked, Original, Part, Request};
 use crate::auth::{CallerRef, Scope};
 use crate::error::{Kind, Problem, Result};
-use crate::extract::{Body, Id, IdempotencyKey, Params};
-use crate::json::Document;
+use crate::extract::{Body, Id, IdempotencyKey, Params, parse};
 use crate::observe::Trace;
 use crate::problems::Problems;
 use crate::{App, digest};
@@ -114,10 +113,6 @@ async fn preview(
         draft,
     };
     answer(app.batcher.submit(request).await?)
-}
-
-fn parse(bytes: &[u8]) -> Result<Document<'_>> {
-    Document::parse(bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))
 }
 
 /// A plan with what it says.

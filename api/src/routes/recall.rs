@@ -13,9 +13,8 @@ use super::plans::plan_ref;
 use super::{Route, copies as copying};
 use crate::App;
 use crate::auth::{CallerRef, Scope};
-use crate::error::{Kind, Problem, Result};
-use crate::extract::{Body, Id, Params};
-use crate::json::Document;
+use crate::error::{Problem, Result};
+use crate::extract::{Body, Id, Params, parse};
 use crate::observe::Trace;
 use crate::problems::Problems;
 
@@ -55,7 +54,7 @@ async fn read(app: &App, request: Request) -> Result<bool> {
     if bytes.is_empty() {
         return Ok(false);
     }
-    let document = Document::parse(&bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
+    let document = parse(&bytes)?;
     let mut problems = Problems::default();
     let edit = document.root().object(&mut problems).map(|mut object| {
         let edit = object.take("edit").and_then(|field| field.boolean(&mut problems));

@@ -17,8 +17,7 @@ use super::{Route, json_text};
 use crate::accept::check_channels;
 use crate::auth::{CallerRef, Scope};
 use crate::error::{Kind, Problem, Result};
-use crate::extract::{Body, Id, IdempotencyKey};
-use crate::json::Document;
+use crate::extract::{Body, Id, IdempotencyKey, parse};
 use crate::problems::Problems;
 use crate::{App, views};
 
@@ -37,13 +36,12 @@ async fn remind(
     IdempotencyKey(key): IdempotencyKey,
     body: Body,
 ) -> Result<Response> {
-    let malformed = |detail| Problem::new(Kind::MalformedBody, detail);
     let plan = plan_ref(id)?;
     let (form, keep) = {
-        let document = Document::parse(&body.bytes).map_err(malformed)?;
+        let document = parse(&body.bytes)?;
         // The same words about another plan are another request.
         let whole = format!("[\"{id}\", {}]", document.text());
-        let whole = Document::parse(whole.as_bytes()).map_err(malformed)?;
+        let whole = parse(whole.as_bytes())?;
         (form::read(&document, plan), Keep::new(&caller, ROUTE, key, &whole))
     };
     let form = form?;

@@ -13,7 +13,7 @@ use super::{Route, json_text};
 use crate::App;
 use crate::auth::{CallerRef, Scope};
 use crate::error::{Kind, Problem, Result};
-use crate::extract::{Body, Id, IdempotencyKey};
+use crate::extract::{Body, Id, IdempotencyKey, parse};
 use crate::json::Document;
 use crate::problems::Problems;
 
@@ -28,12 +28,11 @@ async fn resolve(
     IdempotencyKey(key): IdempotencyKey,
     body: Body,
 ) -> Result<Response> {
-    let malformed = |detail| Problem::new(Kind::MalformedBody, detail);
     let (resolution, keep) = {
-        let document = Document::parse(&body.bytes).map_err(malformed)?;
+        let document = parse(&body.bytes)?;
         // The same words about another delivery are another request.
         let whole = format!("[\"{id}\", {}]", document.text());
-        let whole = Document::parse(whole.as_bytes()).map_err(malformed)?;
+        let whole = parse(whole.as_bytes())?;
         (read(&document), Keep::new(&caller, "POST /v1/deliveries/{id}/resolve", key, &whole))
     };
     let (resolution, target) = (resolution?, target(caller.tenant_id, id)?);

@@ -11,8 +11,8 @@ use herald_shared::domain::{Channel, Wait, local_time};
 use super::Route;
 use crate::App;
 use crate::auth::{CallerRef, Scope};
-use crate::error::{Kind, Problem, Result};
-use crate::extract::{Body, Params};
+use crate::error::{Problem, Result};
+use crate::extract::{Body, Params, parse};
 use crate::json::{Document, Field, Object};
 use crate::problems::Problems;
 
@@ -41,8 +41,7 @@ async fn get(State(app): State<App>, caller: CallerRef, params: Params) -> Resul
 async fn put(State(app): State<App>, caller: CallerRef, params: Params, body: Body) -> Result<Response> {
     params.finish()?;
     let hours = {
-        let document =
-            Document::parse(&body.bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
+        let document = parse(&body.bytes)?;
         read(&document).map_err(Problem::validation)?
     };
     let mut db = app.db().await?;

@@ -4,8 +4,8 @@ mod form;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use herald_shared::db;
@@ -22,8 +22,7 @@ use crate::App;
 use crate::auth::{CallerRef, Scope};
 use crate::cursor::{self, Page, Window};
 use crate::error::{Kind, Problem, Result};
-use crate::extract::{Body, Id, IdempotencyKey, Params};
-use crate::json::Document;
+use crate::extract::{Body, Id, IdempotencyKey, Params, parse};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -102,8 +101,7 @@ async fn create(
     body: Body,
 ) -> Result<Response> {
     let (draft, keep) = {
-        let document =
-            Document::parse(&body.bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
+        let document = parse(&body.bytes)?;
         (form::new(&document, &app.net), Keep::new(&caller, "POST /v1/subscriptions", key, &document))
     };
     let draft = draft?;
@@ -123,10 +121,7 @@ async fn create(
     let answer = Fresh { item: item(made, 0, None), secret };
     let text = serde_json::to_string(&answer).expect("a subscription can be written as JSON");
     let location = format!("/v1/subscriptions/{uid}");
-    keep.complete(&app, &transaction, 201, Some(&location), &text).await?;
-    transaction.commit().await.map_err(db::Error::from)?;
-    let location = HeaderValue::from_str(&location).expect("a path with a UUID is a header value");
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], super::json_text(text)).into_response())
+    keep.created(&app, transaction, &location, text).await
 }
 
 async fn list(State(app): State<App>, caller: CallerRef, mut params: Params) -> Result<Json<Page<Item>>> {
@@ -156,8 +151,7 @@ async fn change(State(app): State<App>, caller: CallerRef, Id(id): Id, body: Bod
     let db = app.db().await?;
     let before = subscriptions::get(&db, caller.tenant_id, id).await?.ok_or_else(not_found)?;
     let (draft, afresh) = {
-        let document =
-            Document::parse(&body.bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
+        let document = parse(&body.bytes)?;
         form::patch(&before, &document, &app.net)?
     };
     let changed = subscriptions::update(&db, caller.tenant_id, &before, &draft, afresh).await?;
@@ -190,8 +184,7 @@ async fn replay(
     let db = app.db().await?;
     let found = subscriptions::get(&db, caller.tenant_id, id).await?.ok_or_else(not_found)?;
     let from = {
-        let document =
-            Document::parse(&body.bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
+        let document = parse(&body.bytes)?;
         form::replay(&document)?
     };
     let (events, last) = subscriptions::replay(&db, caller.tenant_id, found.id, from).await?;

@@ -4,10 +4,11 @@ mod preview;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
 use herald_shared::db;
-use herald_shared::db::templates::{Deleted, Filter, Template};
+use herald_shared::db::Deleted;
+use herald_shared::db::templates::{Filter, Template};
 use herald_shared::domain::{Channel, Content, TemplateKind};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -20,8 +21,7 @@ use crate::accept::{Saved, new_name, saved, variables};
 use crate::auth::{CallerRef, Scope};
 use crate::cursor::{self, Page, Window};
 use crate::error::{Kind, Problem, Result};
-use crate::extract::{Body, Id, IdempotencyKey, Params};
-use crate::json::Document;
+use crate::extract::{Body, Id, IdempotencyKey, Params, parse};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -75,7 +75,7 @@ async fn create(
     body: Body,
 ) -> Result<Response> {
     let (new, keep) = {
-        let document = parse(&body)?;
+        let document = parse(&body.bytes)?;
         (saved(&document, None), Keep::new(&caller, "POST /v1/templates", key, &document))
     };
     make(&app, caller.tenant_id, &keep, new.map_err(Problem::validation)?).await
@@ -90,7 +90,7 @@ async fn copy(
     body: Body,
 ) -> Result<Response> {
     let (name, keep) = {
-        let document = parse(&body)?;
+        let document = parse(&body.bytes)?;
         (new_name(&document), Keep::new(&caller, "POST /v1/templates/{id}/copy", key, &document))
     };
     let name = name.map_err(Problem::validation)?;
@@ -111,14 +111,7 @@ async fn make(app: &App, tenant_id: i64, keep: &Keep, new: Saved) -> Result<Resp
     let made = db::templates::insert(&transaction, tenant_id, named, says).await.map_err(name_taken)?;
     let location = format!("/v1/templates/{uid}");
     let text = serde_json::to_string(&item(made)).expect("a template can be written as JSON");
-    keep.complete(app, &transaction, 201, Some(&location), &text).await?;
-    transaction.commit().await.map_err(db::Error::from)?;
-    let location = HeaderValue::from_str(&location).expect("a path with a UUID is a header value");
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], super::json_text(text)).into_response())
-}
-
-fn parse(body: &Body) -> Result<Document<'_>> {
-    Document::parse(&body.bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))
+    keep.created(app, transaction, &location, text).await
 }
 
 fn name_taken(error: db::Error) -> Problem {
@@ -164,7 +157,7 @@ async fn get(
 async fn change(State(app): State<App>, caller: CallerRef, Id(id): Id, body: Body) -> Result<Json<Item>> {
     let before =
         db::templates::get(&app.db().await?, caller.tenant_id, id, None).await?.ok_or_else(not_found)?;
-    let new = saved(&parse(&body)?, Some((&before.name, before.kind))).map_err(Problem::validation)?;
+    let new = saved(&parse(&body.bytes)?, Some((&before.name, before.kind))).map_err(Problem::validation)?;
     let changed =
         || Problem::new(Kind::Changed, "Somebody changed this template meanwhile: read it and try again.");
     if new.version.is_some_and(|version| version != before.latest) {

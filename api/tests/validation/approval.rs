@@ -53,7 +53,7 @@ fn a_tenant_s_rule_holds_whatever_the_plan_says() {
         let text = plan(changes).to_string();
         let document = Document::parse(text.as_bytes()).unwrap();
         let given =
-            Given { chosen: &chosen, library: &Library::default(), published: true, net: &net, now: now() };
+            Given { chosen: &chosen, known: &Library::default(), published: true, net: &net, now: now() };
         let draft = read(&document, &given).unwrap_or_else(|refused| panic!("{:?}", refused.problems));
         draft.terms.approval.map_or(0, |approval| approval.steps.len())
     };

@@ -31,7 +31,7 @@ fn try_read(text: &str) -> Result<Draft, Vec<(String, String)>> {
     let document = Document::parse(text.as_bytes()).expect("JSON");
     read(
         &document,
-        &Given { chosen: &chosen, library: &Library::default(), published: true, net: &net, now: now() },
+        &Given { chosen: &chosen, known: &Library::default(), published: true, net: &net, now: now() },
     )
     .map_err(|refused| {
         let list = refused.problems.into_list().into_iter();

@@ -112,7 +112,7 @@ fn without_a_mail_account_the_default_channel_is_refused() {
     let document = Document::parse(body.as_bytes()).unwrap();
     let refused = read(
         &document,
-        &Given { chosen: &chosen, library: &Library::default(), published: true, net: &net, now: now() },
+        &Given { chosen: &chosen, known: &Library::default(), published: true, net: &net, now: now() },
     )
     .unwrap_err();
     assert!(refused.lacks_account);

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::Error;
+use super::{Deleted, Error};
 use crate::domain::Channel;
 use crate::secrets::{self, KeyRing};
 
@@ -204,17 +204,6 @@ pub async fn set_state(
     row.as_ref().map(read).transpose()
 }
 
-/// What [`delete`] came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deleted {
-    /// It is gone.
-    Yes,
-    /// Work needs it; nothing changed.
-    InUse,
-    /// The tenant has no such account.
-    NotFound,
-}
-
 /// Deletes an account unless work needs it. One statement.
 ///
 /// # Errors
@@ -222,11 +211,7 @@ pub enum Deleted {
 pub async fn delete(client: &impl GenericClient, tenant_id: i64, uid: Uuid) -> Result<Deleted, Error> {
     let statement = client.prepare_cached(include_str!("sql/accounts/delete.sql")).await?;
     let row = client.query_one(&statement, &[&tenant_id, &uid]).await?;
-    Ok(match (row.get("found"), row.get("in_use")) {
-        (false, _) => Deleted::NotFound,
-        (true, true) => Deleted::InUse,
-        (true, false) => Deleted::Yes,
-    })
+    Ok(Deleted::read(&row))
 }
 
 /// The accounts that new work of each channel uses first, with their part of it.

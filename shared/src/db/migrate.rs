@@ -33,7 +33,6 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0043_approval", include_str!("../../migrations/0043_approval.sql")),
     ("0044_erase", include_str!("../../migrations/0044_erase.sql")),
     ("0045_codes", include_str!("../../migrations/0045_codes.sql")),
-    ("0045_start_plan", include_str!("../../migrations/0045_start_plan.sql")),
     ("0049_subscription", include_str!("../../migrations/0049_subscription.sql")),
     ("0052_bin", include_str!("../../migrations/0052_bin.sql")),
     ("0053_keep", include_str!("../../migrations/0053_keep.sql")),

@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
-use super::Error;
+use super::{Deleted, Error};
 use crate::domain::{Content, TemplateKind};
 
 /// A template at one of its versions.
@@ -121,17 +121,6 @@ pub async fn change(
     row.as_ref().map(read).transpose()
 }
 
-/// What [`delete`] came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deleted {
-    /// It is gone.
-    Yes,
-    /// A policy or a plan that is not over uses it; nothing changed.
-    InUse,
-    /// The tenant has no such template.
-    NotFound,
-}
-
 /// Deletes a template unless it is used. One statement.
 ///
 /// # Errors
@@ -139,11 +128,7 @@ pub enum Deleted {
 pub async fn delete(client: &impl GenericClient, tenant_id: i64, uid: Uuid) -> Result<Deleted, Error> {
     let statement = client.prepare_cached(include_str!("sql/templates/delete.sql")).await?;
     let row = client.query_one(&statement, &[&tenant_id, &uid]).await?;
-    Ok(match (row.get("found"), row.get("in_use")) {
-        (false, _) => Deleted::NotFound,
-        (true, true) => Deleted::InUse,
-        (true, false) => Deleted::Yes,
-    })
+    Ok(Deleted::read(&row))
 }
 
 fn read(row: &Row) -> Result<Template, Error> {

@@ -15,8 +15,7 @@ use super::{gone, put};
 use crate::App;
 use crate::auth::CallerRef;
 use crate::error::{Kind, Problem, Result};
-use crate::extract::{Body, Params};
-use crate::json::Document;
+use crate::extract::{Body, Params, parse};
 use crate::problems::Problems;
 
 /// Plans of one request.
@@ -105,7 +104,7 @@ async fn act(app: &App, db: &db::Client, tenant_id: i64, action: Action, id: Uui
 
 /// Reads `{"action", "ids"}`.
 fn read(bytes: &[u8]) -> Result<(Action, Vec<Uuid>)> {
-    let document = Document::parse(bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
+    let document = parse(bytes)?;
     let mut problems = Problems::default();
     let mut action = None;
     let mut ids = Vec::new();

@@ -19,9 +19,8 @@ use super::walk::{Position, Walk};
 use crate::App;
 use crate::auth::CallerRef;
 use crate::cursor;
-use crate::error::{Kind, Problem, Result};
-use crate::extract::{Body, IdempotencyKey};
-use crate::json::Document;
+use crate::error::Result;
+use crate::extract::{Body, IdempotencyKey, parse};
 
 /// What a redrive did.
 #[derive(Serialize)]
@@ -47,8 +46,7 @@ pub(super) async fn redrive(
     body: Body,
 ) -> Result<Response> {
     let (form, keep) = {
-        let document =
-            Document::parse(&body.bytes).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
+        let document = parse(&body.bytes)?;
         (form::read(&document), Keep::new(&caller, "POST /v1/dead-letters/redrive", key, &document))
     };
     let form = form?;

@@ -18,8 +18,7 @@ use crate::App;
 use crate::accept::{Format, Intake, People, read_people};
 use crate::auth::CallerRef;
 use crate::error::{Kind, Problem, Result};
-use crate::extract::Body;
-use crate::json::Document;
+use crate::extract::{Body, parse};
 use crate::problems::Problems;
 
 pub(super) async fn add(
@@ -30,13 +29,12 @@ pub(super) async fn add(
     request: Request,
 ) -> Result<Response> {
     let Body { bytes, room } = Body::from_request(request, app).await?;
-    let malformed = |detail| Problem::new(Kind::MalformedBody, detail);
     let plan = plan_ref(id)?;
     let (people, keep) = {
-        let document = Document::parse(&bytes).map_err(malformed)?;
+        let document = parse(&bytes)?;
         // The same people for another plan are another request.
         let whole = format!("[\"{id}\", {}]", document.text());
-        let whole = Document::parse(whole.as_bytes()).map_err(malformed)?;
+        let whole = parse(whole.as_bytes())?;
         (read_people(&document, &app.net), Keep::new(caller, UPLOAD, key, &whole))
     };
     let people = people.map_err(Problem::validation)?;

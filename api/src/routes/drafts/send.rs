@@ -17,8 +17,7 @@ use crate::accept::approval::say;
 use crate::accept::expiry;
 use crate::auth::CallerRef;
 use crate::error::{Kind, Problem, Result};
-use crate::extract::{Id, IdempotencyKey, Params};
-use crate::json::Document;
+use crate::extract::{Id, IdempotencyKey, Params, parse};
 use crate::observe::Trace;
 use crate::{App, views};
 
@@ -35,8 +34,7 @@ pub(super) async fn send(
     let keep = {
         // No body: two requests differ in the plan they name.
         let same = format!("\"{id}\"");
-        let document =
-            Document::parse(same.as_bytes()).map_err(|detail| Problem::new(Kind::MalformedBody, detail))?;
+        let document = parse(same.as_bytes())?;
         Keep::new(&caller, "POST /v1/plans/{id}/send", key, &document)
     };
     let mut db = app.db().await?;

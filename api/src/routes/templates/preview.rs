@@ -8,11 +8,11 @@ use herald_shared::domain::{TemplateKind, template};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{not_found, parse};
+use super::not_found;
 use crate::App;
 use crate::auth::CallerRef;
 use crate::error::{Kind, Problem, Result};
-use crate::extract::{Body, Id};
+use crate::extract::{Body, Id, parse};
 use crate::json::Document;
 use crate::problems::Problems;
 
@@ -53,7 +53,7 @@ pub(super) async fn preview(
     Id(id): Id,
     body: Body,
 ) -> Result<Json<Preview>> {
-    let sample = read(&parse(&body)?).map_err(Problem::validation)?;
+    let sample = read(&parse(&body.bytes)?).map_err(Problem::validation)?;
     let found = db::templates::get(&app.db().await?, caller.tenant_id, id, sample.version).await?;
     let template = found.ok_or_else(not_found)?;
     let compiled = template::compile(&template.content, &template.title)
