@@ -11,6 +11,7 @@ mod choices;
 mod content;
 mod draft;
 mod library;
+mod parts;
 mod people;
 mod person;
 mod policy;

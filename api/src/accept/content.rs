@@ -6,23 +6,17 @@ use herald_channels::registry;
 use herald_shared::db::templates::Template;
 use herald_shared::domain::template::{self, Compiled};
 use herald_shared::domain::{Channel, Content, Slot};
-use url::Url;
 
 use super::library::Asked;
+use super::parts;
 use super::steps::Wording;
-use crate::json::{Field, Object};
+use crate::json::Object;
 use crate::problems::Problems;
 
 /// Characters of a title or subject.
 pub(super) const MAX_TITLE: usize = 200;
-/// Characters of a body, as given.
-const MAX_BODY: usize = 10_000;
 /// Bytes of the variables for everybody, as JSON.
 const MAX_VARIABLES: usize = 16 * 1024;
-/// Characters of a link.
-const MAX_LINK: usize = 200;
-/// Characters of a signature.
-const MAX_SIGNATURE: usize = 30;
 
 /// Functions every template has; the engine lists them among the variables a template uses.
 const BUILT_IN: [&str; 4] = ["range", "dict", "debug", "namespace"];
@@ -115,13 +109,13 @@ pub(super) fn read<'a>(
     if variables.as_ref().is_some_and(|given| given.contains_key(template::LINK)) {
         problems.add("/variables/link", "is reserved for the recipient's own page: give it another name");
     }
-    let is_link = plan.take("type").and_then(|field| is_link(&field, problems)).unwrap_or(false);
+    let is_link = plan.take("type").and_then(|field| parts::is_link(&field, problems)).unwrap_or(false);
     let (content, template) = match (plan.take("content"), named) {
         (Some(_), Some(template)) => {
             template.refuse(problems, "is given beside content: give one of the two");
             (None, None)
         }
-        (Some(content), None) => (parts(&content, problems), None),
+        (Some(content), None) => (parts::read(&content, problems), None),
         (None, Some(template)) => {
             let template = asked.template(&template, problems);
             (template.map(|template| template.content.clone()), template)
@@ -135,7 +129,7 @@ pub(super) fn read<'a>(
         }
     };
     let content = match content {
-        Some(content) if is_link => leading_on("/content", content, problems),
+        Some(content) if is_link => parts::leading_on("/content", content, problems),
         content => content,
     };
     let origin = Origin { template: template.is_some(), title: title.is_none() };
@@ -160,91 +154,6 @@ fn check_subject(message: &Message, problems: &mut Problems) {
             problems.add("/variables", detail);
         }
     }
-}
-
-/// `content` is the common kind.
-fn is_link(field: &Field<'_>, problems: &mut Problems) -> Option<bool> {
-    let word = field.string(problems)?;
-    if !["content", "link"].contains(&&*word) {
-        field.refuse(problems, "is not one of: content, link");
-    }
-    Some(word == "link")
-}
-
-/// The content of a link message: everybody's link is their own page, which leads on and counts who went there.
-fn leading_on(base: &str, mut content: Content, problems: &mut Problems) -> Option<Content> {
-    let before = problems.count();
-    let at = |name: &str| format!("{base}/{name}");
-    for (name, part) in [("signature", &content.signature), ("video", &content.video)] {
-        if part.is_some() {
-            problems.add(at(name), "a message of type link has none");
-        }
-    }
-    match content.link.replace("{{ link }}".to_owned()) {
-        None => problems.add(at("link"), "a message of type link needs one"),
-        Some(target) if ["{{", "{%", "{#"].iter().any(|syntax| target.contains(syntax)) => {
-            problems.add(
-                at("link"),
-                "the link of a message of type link is the same for everybody: leave variables out",
-            );
-        }
-        target => content.target = target,
-    }
-    (problems.count() == before).then_some(content)
-}
-
-/// Reads `content`.
-pub(super) fn parts(field: &Field<'_>, problems: &mut Problems) -> Option<Content> {
-    let mut object = field.object(problems)?;
-    let before = problems.count();
-    let mut part = |name: &str| object.take(name);
-    let (subject, text, html, link) = (part("subject"), part("text"), part("html"), part("link"));
-    let (signature, video) = (part("signature"), part("video"));
-    let bare = text.is_none() && html.is_none();
-    let content = Content {
-        subject: subject.and_then(|field| field.line(MAX_TITLE, problems)),
-        text: text.and_then(|field| field.text(MAX_BODY, problems)),
-        html: html.and_then(|field| field.text(MAX_BODY, problems)),
-        link: link.and_then(|field| read_link(&field, problems)),
-        signature: signature.and_then(|field| fixed(&field, MAX_SIGNATURE, problems)),
-        video: video.and_then(|field| read_video(&field, problems)),
-        ..Content::default()
-    };
-    if bare {
-        field.refuse(problems, "must have text or html");
-    }
-    object.finish(problems);
-    (problems.count() == before).then_some(content)
-}
-
-/// One line that is no template: it is put into text and HTML as it is.
-fn fixed(field: &Field<'_>, max: usize, problems: &mut Problems) -> Option<String> {
-    let line = field.line(max, problems)?;
-    let is_template = ["{{", "{%", "{#"].iter().any(|syntax| line.contains(syntax));
-    if is_template {
-        field.refuse(problems, "must not hold template syntax ({{, {%, {#)");
-    }
-    (!is_template).then_some(line)
-}
-
-fn read_video(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
-    let video = fixed(field, MAX_LINK, problems)?;
-    let good = video.starts_with("https://") && Url::parse(&video).is_ok();
-    if !good {
-        field.refuse(problems, "must be an absolute https URL");
-    }
-    good.then_some(video)
-}
-
-/// A link may hold variables, which only have values later; what can be checked before that is its beginning.
-fn read_link(field: &Field<'_>, problems: &mut Problems) -> Option<String> {
-    let link = field.line(MAX_LINK, problems)?;
-    let absolute = link.starts_with("https://") || link.starts_with("http://");
-    let good = absolute && (link.contains("{{") || Url::parse(&link).is_ok());
-    if !good {
-        field.refuse(problems, "must be an absolute http(s) URL");
-    }
-    good.then_some(link)
 }
 
 /// Checks the message as it goes out: where the plan asks for reading, everybody gets a link of their own. `published`: pages have

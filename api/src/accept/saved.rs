@@ -5,6 +5,7 @@ use herald_shared::domain::{Content, TemplateKind};
 use uuid::Uuid;
 
 use super::content::{self, MAX_TITLE, Message, Origin};
+use super::parts;
 use crate::json::{Document, Object};
 use crate::problems::Problems;
 
@@ -60,7 +61,7 @@ fn read(
         stays(&mut object, "kind", kind.as_str(), problems);
     }
     let title = object.require("title", problems).and_then(|field| field.line(MAX_TITLE, problems));
-    let parts = object.require("content", problems).and_then(|field| content::parts(&field, problems));
+    let parts = object.require("content", problems).and_then(|field| parts::read(&field, problems));
     object.finish(problems);
     let Message { title, content, compiled, .. } =
         content::compile(title?, parts?, Origin::default(), problems)?;
