@@ -2,7 +2,7 @@
 
 use deadpool_postgres::{Client, GenericClient};
 
-use super::Error;
+use super::{Error, due};
 use crate::domain::Lane;
 use crate::domain::ids::PlanRef;
 
@@ -27,6 +27,9 @@ pub struct Fired {
 /// # Errors
 /// [`Error`]; nothing of the chunk is done.
 pub async fn fire(client: &mut Client, lane: Lane, back: f64) -> Result<Fired, Error> {
+    if !due::any(client, due::Kind::Escalate, lane, back).await? {
+        return Ok(Fired::default());
+    }
     let transaction = client.transaction().await?;
     transaction.batch_execute("SET LOCAL synchronous_commit = off").await?;
     let take = transaction.prepare_cached(include_str!("sql/escalate/take.sql")).await?;

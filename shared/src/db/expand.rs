@@ -7,7 +7,7 @@ use deadpool_postgres::{Client, GenericClient, Transaction};
 use tokio_postgres::Row;
 
 use super::accept::NewPlan;
-use super::{Error, remind, series};
+use super::{Error, due, remind, series};
 use crate::domain::pointer::{Pointer, Wake};
 use crate::domain::reminder::FIRST_STEP;
 use crate::domain::{FirstTiers, Lane, Slot};
@@ -117,6 +117,9 @@ pub enum Step {
 /// # Errors
 /// [`Error`]; nothing of the chunk is written.
 pub async fn step(client: &mut Client, lane: Lane, back: f64) -> Result<Step, Error> {
+    if !due::any(client, due::Kind::Expand, lane, back).await? {
+        return Ok(Step::Idle);
+    }
     let transaction = client.transaction().await?;
     transaction.batch_execute("SET LOCAL synchronous_commit = off").await?;
     let take = transaction.prepare_cached(include_str!("sql/expand/take.sql")).await?;

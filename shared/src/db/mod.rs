@@ -19,6 +19,7 @@ mod deleted;
 pub mod deliveries;
 pub mod drafts;
 pub mod dry_run;
+mod due;
 pub mod edit;
 pub mod erase;
 pub mod error;

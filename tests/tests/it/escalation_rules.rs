@@ -67,9 +67,11 @@ async fn rule_02_a_read_ends_the_ladder_at_once_and_the_plan_with_the_last() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rule_02_whoever_reads_before_the_claim_gets_nothing_more() {
     let mut world = start(Options::default()).await;
-    let plan = world.tenant.send(&world.body(60, two("1s"))).await;
+    let plan = world.tenant.send(&world.body(60, two("1h"))).await;
     waiting(&world, &plan, 60).await;
     world.system.workers[0].kill();
+    let now = world.tenant.http.post(&format!("{}/escalate", plan.path()), &json!({})).await;
+    assert_eq!(now.status, 200, "{}", now.text);
     let sql = "SELECT count(*) FROM delivery WHERE slot = 33";
     wait_until("tier 2 has fired", SOON, async || world.system.database.number(sql).await == 60).await;
     let readers: Vec<usize> = (1..=60).step_by(2).collect();
