@@ -38,7 +38,7 @@ BEGIN
               WHERE m.slot >> 4 < 128
               GROUP BY m.plan_id, m.slot >> 4 ORDER BY m.plan_id, m.slot >> 4
     LOOP
-        SELECT x.untils, x.waits, x.steps, x.tenant_id, x.lane, x.slots, x.first_tiers, channel_wait(x.tiers, x.steps, x.waits, g.tier) AS channel_wait INTO p FROM plan x WHERE x.id = g.plan_id;
+        SELECT x.status, x.untils, x.waits, x.steps, x.tenant_id, x.lane, x.slots, x.first_tiers, channel_wait(x.tiers, x.steps, x.waits, g.tier) AS channel_wait INTO p FROM plan x WHERE x.id = g.plan_id;
         CONTINUE WHEN p.untils IS NULL;
         -- A call that failed while its reader read: it is not tried again.
         IF g.again IS NOT NULL THEN
@@ -59,6 +59,8 @@ BEGIN
             PERFORM step_ladders(g.plan_id, g.tier, g.out, true, false);
             CONTINUE;
         END IF;
+        -- Of a plan that was ended meanwhile nothing is waited for, and nobody would come to take the wait away.
+        CONTINUE WHEN p.status > 6;
         -- The first that went out starts the wait (rule 5).
         WITH waits AS (
             UPDATE recipient r SET next_at = now() + wait * interval '1 ms'

@@ -9,7 +9,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::metrics::Metrics;
 use crate::options::PROFILE;
 use crate::process::{self, Launch, Process};
-use crate::{Client, Database, Options, SOON, Servers, Tenant, broker, database, inspect, wait_until};
+use crate::{
+    Client, Database, Options, SOON, Servers, Tenant, broker, database, inspect, wait_until, within,
+};
 
 /// The master key of all tests but those that rotate it.
 pub const MASTER_KEY: &str = "t1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
@@ -223,8 +225,11 @@ impl System {
     /// With everything that should not be.
     pub async fn finish(mut self) {
         let database = &self.database;
-        wait_until("no job is left", SOON, async || database.number("SELECT count(*) FROM job").await == 0)
-            .await;
+        let left = async || database.rows("SELECT to_jsonb(j)::text FROM job j LIMIT 5", &[]).await;
+        if within(SOON, async || left().await.is_empty().then_some(())).await.is_none() {
+            let jobs: Vec<String> = left().await.iter().map(|row| row.get(0)).collect();
+            panic!("jobs are left:\n{}", jobs.join("\n"));
+        }
         let broker = broker::connect(&self.amqp_url).await.expect("the broker can be reached");
         let queues = broker::jobs(&self.prefix);
         wait_until("every queue is empty", SOON, async || {

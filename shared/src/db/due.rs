@@ -15,7 +15,12 @@ pub(super) enum Kind {
 }
 
 /// Whether anything of this kind is due in a lane: one trip where a transaction that finds nothing takes four, twenty times a second.
-pub(super) async fn any(client: &impl GenericClient, kind: Kind, lane: Lane, back: f64) -> Result<bool, Error> {
+pub(super) async fn any(
+    client: &impl GenericClient,
+    kind: Kind,
+    lane: Lane,
+    back: f64,
+) -> Result<bool, Error> {
     let statement = client.prepare_cached(include_str!("sql/due.sql")).await?;
     Ok(client.query_one(&statement, &[&(kind as i16), &lane.code(), &back]).await?.get(0))
 }

@@ -1,6 +1,9 @@
 //! Reminders (rule 20): a further round to those who still are whom it is for; token, page and ladder stay.
 
+use std::time::Duration;
+
 use herald_loadtest::standins::smtp::Behaviour;
+use herald_loadtest::standins::wecom::{self, Action};
 use herald_tests::tenant::Plan;
 use herald_tests::{Options, SOON, wait_until};
 use serde_json::{Value, json};
@@ -139,6 +142,8 @@ async fn rule_20_those_whom_nothing_reached_and_people_named_one_by_one() {
 async fn rule_20_a_stopped_plan_can_be_reminded_and_one_that_was_withdrawn_cannot() {
     let world = World::start(Options::default()).await;
     let tiers = json!([{"channels": ["wecom"], "until": "read", "wait": "1h"}, {"channels": ["webhook"]}]);
+    // What was out when it was stopped counts as sent.
+    world.chat.script(wecom::Behaviour::new(Action::StallAfterAccepting(Duration::from_secs(1))).times(2));
     let stopped = world.tenant.send(&world.body(2, tiers)).await;
     world.chat.wait_for(|received| received.deliveries == 2, SOON).await.unwrap();
     let order = async |plan: &Plan, verb: &str| {
