@@ -23,6 +23,7 @@ mod schedule;
 mod steps;
 mod terms;
 mod upload;
+pub(crate) mod window;
 
 pub use batcher::{Batcher, CONNECTIONS, Outcome};
 pub(crate) use channels::check_channels;

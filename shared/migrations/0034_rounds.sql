@@ -31,17 +31,20 @@ COMMENT ON FUNCTION next_in_tier IS 'The slot after this one in its step, where 
 
 -- Where one ladder goes from a step: NULL, nowhere. A tier that can reach the person by nothing is left with all its rounds (rule 6), and a
 -- tier that comes up again is passed over by those who have no address for it, so that nothing is written of what is known already.
-CREATE FUNCTION next_step(p_slots smallint[], p_steps smallint[], last integer, at integer, leaves boolean, addresses jsonb, skips jsonb)
+CREATE FUNCTION next_step(p_slots smallint[], p_steps smallint[], last integer, at integer, leaves boolean, addresses jsonb, skips jsonb, closed smallint[])
 RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE WHEN at >= last THEN NULL WHEN p_steps IS NULL THEN at + 1
+    SELECT CASE WHEN at >= last THEN NULL
+                WHEN p_steps IS NULL AND closed IS NULL THEN at + 1
+                WHEN p_steps IS NULL THEN (SELECT min(s) FROM generate_series(at + 1, last) AS s WHERE s <> ALL(closed))
                 ELSE (SELECT min(s) FROM generate_series(at + 1, last) AS s
-                       WHERE NOT (leaves AND p_steps[s] >> 6 = p_steps[at] >> 6)
+                       WHERE (closed IS NULL OR p_steps[s] >> 6 <> ALL(closed))
+                         AND NOT (leaves AND p_steps[s] >> 6 = p_steps[at] >> 6)
                          AND (p_steps[s] & 63 = 1
                               OR EXISTS (SELECT FROM unnest(p_slots) AS x(slot)
                                           WHERE x.slot >> 4 = s AND addresses ? address_kind(x.slot & 15)
                                             AND NOT coalesce(skips ? address_kind(x.slot & 15), false)))) END
 $$;
-COMMENT ON FUNCTION next_step IS 'leaves: nothing of the step stands.';
+COMMENT ON FUNCTION next_step IS 'leaves: nothing of the step stands. closed: tiers that are not for the hour it is; NULL: it matters to none.';
 
 DROP FUNCTION enter_tier(bigint, integer, integer[]);
 

@@ -52,7 +52,9 @@ DECLARE
     d record;
     g record;
 BEGIN
-    SELECT x.slots, x.steps, x.untils, cardinality(x.untils) AS last, x.status, x.expires_at > now() AS lives, x.enough_at IS NOT NULL AS enough INTO p FROM plan x WHERE x.id = the_plan;
+    SELECT x.slots, x.steps, x.untils, cardinality(x.untils) AS last, x.status, x.expires_at > now() AS lives, x.enough_at IS NOT NULL AS enough,
+           x.tenant_id, CASE WHEN x.tiers @? '$[*].only.hours' THEN x.tiers END AS clocked
+      INTO p FROM plan x WHERE x.id = the_plan;
     IF p.untils IS NULL OR the_tier > p.last OR p.status NOT IN (3, 4, 5) OR NOT p.lives THEN
         RETURN;
     END IF;
@@ -67,7 +69,8 @@ BEGIN
               FROM unnest(nos) AS w(no)
              CROSS JOIN LATERAL (SELECT r.no, CASE WHEN r.answered_at IS NOT NULL THEN 4 WHEN r.read_at IS NOT NULL THEN 3 ELSE 0 END AS proved,
                                         r.best NOT IN (0, 7) AS reached,
-                                        CASE WHEN p.steps IS NOT NULL THEN r.addresses END AS addresses, CASE WHEN p.steps IS NOT NULL THEN r.skips END AS skips
+                                        CASE WHEN p.steps IS NOT NULL THEN r.addresses END AS addresses, CASE WHEN p.steps IS NOT NULL THEN r.skips END AS skips,
+                                        CASE WHEN p.clocked IS NOT NULL THEN closed_tiers(p.tenant_id, p.clocked, r.time_zone) END AS closed
                                    FROM recipient r
                                   WHERE r.plan_id = the_plan AND r.no = w.no AND r.tier = the_tier AND r.result IS NULL OFFSET 0) AS r
              CROSS JOIN LATERAL (
@@ -81,7 +84,7 @@ BEGIN
                     CROSS JOIN LATERAL (SELECT x.status, x.reason FROM delivery x
                                          WHERE x.plan_id = the_plan AND x.slot = s.slot AND x.no = w.no OFFSET 0) AS x
                     WHERE s.own OR x.status = 4) AS o
-             CROSS JOIN LATERAL (SELECT next_step(p.slots, p.steps, p.last, the_tier, o.made AND NOT o.standing, r.addresses, r.skips) AS onto OFFSET 0) AS n) AS v) AS v;
+             CROSS JOIN LATERAL (SELECT next_step(p.slots, p.steps, p.last, the_tier, o.made AND NOT o.standing, r.addresses, r.skips, r.closed) AS onto OFFSET 0) AS n) AS v) AS v;
     FOR g IN SELECT x.onto, array_agg(x.no ORDER BY x.no) AS nos FROM unnest(d.on_their_way, d.targets) AS x(no, onto) GROUP BY x.onto ORDER BY x.onto
     LOOP
         PERFORM enter_tier(the_plan, the_tier, g.onto, g.nos);

@@ -23,7 +23,10 @@ const AHEAD_URGENT: Duration = Duration::from_millis(200);
 const STANDING: f64 = 0.2;
 /// Longest wait for a slot with an open connection.
 const PATIENCE: Duration = Duration::from_millis(1500);
-/// How long a job waits that found no slot within that.
+/// Longest wait for the database to give some out, whoever waits for them: to give up a question that is under way would lose what it
+/// gives, and a connection with it; where many wait longer than [`PATIENCE`] for a full account, all of it.
+const ANSWER: Duration = Duration::from_secs(1);
+/// How long a job waits that found no slot within `PATIENCE`.
 pub(crate) const CROWDED: Duration = Duration::from_millis(200);
 /// How long an account waits when the units of a minute are used up; some come back each second. Longer than a job waits with
 /// nothing but its pointer, so that the next ones are not even claimed.
@@ -243,7 +246,7 @@ impl Limiter {
         };
         let urgent = self.waiting[Lane::Urgent as usize].load(Ordering::Relaxed) > 0;
         let ahead = if urgent { AHEAD_URGENT } else { AHEAD };
-        let (sent, answer) = match pools.lease(self, self.wanted(), units, ahead, deadline).await {
+        let (sent, answer) = match pools.lease(self, self.wanted(), units, ahead).await {
             Ok(answer) => answer,
             Err(error) => {
                 tracing::warn!(
@@ -305,8 +308,8 @@ impl Pools {
         calls: u32,
         units: u32,
         ahead: Duration,
-        deadline: Instant,
     ) -> Result<(Instant, Answer), Error> {
+        let deadline = Instant::now() + ANSWER;
         let pool = if limiter.limits.is_counted() { &self.synced } else { &self.unsynced };
         let client = timeout_at(deadline.into(), pool.get()).await.map_err(|_| Error::Deadline)??;
         let sent = Instant::now();

@@ -9,6 +9,7 @@ use herald_shared::domain::{self, Channel, Lane, Mode, Only, Proof, Slot, Tier, 
 use super::choices::Chosen;
 use super::library::{self, Asked};
 use super::terms::duration;
+use super::window;
 use crate::json::{Field, Object};
 use crate::problems::Problems;
 
@@ -85,6 +86,12 @@ impl<'a> Steps<'a> {
             let detail =
                 format!("none is for priority {lane}: change only.priorities or the plan's priority");
             problems.add("/tiers", detail);
+        }
+        if let Some((_, first)) = steps.with_places(&self.tiers).next()
+            && self.tiers[first].only.as_ref().is_some_and(|only| only.hours.is_some())
+        {
+            let detail = "the first tier of a plan goes out whatever the time: give hours to a later one, or send_at to the plan";
+            problems.add(format!("/tiers/{first}/only/hours"), detail);
         }
         if count > domain::Steps::MAX {
             let detail = format!(
@@ -338,8 +345,15 @@ fn repeat(field: &Field<'_>, problems: &mut Problems) -> Option<u8> {
 fn only(field: &Field<'_>, problems: &mut Problems) -> Option<Only> {
     let mut only = field.object(problems)?;
     let priorities = only.take("priorities").and_then(|field| priorities(&field, problems));
+    let hours = only.take("hours").and_then(|field| {
+        let hours = window::read(&field, problems)?;
+        if !hours.channels.is_empty() {
+            field.refuse(problems, "hold for all channels of the tier: leave channels out");
+        }
+        Some(hours)
+    });
     only.finish(problems);
-    Some(Only { priorities })
+    Some(Only { priorities, hours })
 }
 
 fn priorities(field: &Field<'_>, problems: &mut Problems) -> Option<Vec<Lane>> {

@@ -6,14 +6,15 @@ use axum::http::Method;
 use axum::response::{IntoResponse, Response};
 use herald_shared::db;
 use herald_shared::domain::quiet::{QuietHours, Window};
-use herald_shared::domain::{Channel, Wait, local_time};
+use herald_shared::domain::{Wait, local_time};
 
 use super::Route;
 use crate::App;
+use crate::accept::window;
 use crate::auth::{CallerRef, Scope};
 use crate::error::{Problem, Result};
 use crate::extract::{Body, Params, parse};
-use crate::json::{Document, Field, Object};
+use crate::json::{Document, Field};
 use crate::problems::Problems;
 
 const PATH: &str = "/v1/settings/quiet-hours";
@@ -67,7 +68,7 @@ fn read(document: &Document<'_>) -> std::result::Result<QuietHours, Problems> {
     let windows_at = object.pointer("windows");
     let list = object.require("windows", &mut problems);
     let items = list.and_then(|field| field.list(MAX_WINDOWS, &mut problems)).unwrap_or_default();
-    let windows: Vec<Window> = items.iter().filter_map(|item| window(item, &mut problems)).collect();
+    let windows: Vec<Window> = items.iter().filter_map(|item| window::read(item, &mut problems)).collect();
     object.finish(&mut problems);
     let (Some(time_zone), Some(spread)) = (time_zone, spread) else { return Err(problems) };
     let hours = QuietHours { time_zone, windows, spread };
@@ -86,42 +87,4 @@ fn spread(field: &Field<'_>, problems: &mut Problems) -> Option<Wait> {
         field.refuse(problems, "must be a duration of at most 4 hours, such as 10m, or 0s");
     }
     spread
-}
-
-fn window(field: &Field<'_>, problems: &mut Problems) -> Option<Window> {
-    let mut object = field.object(problems)?;
-    let from = minute(&mut object, "from", problems);
-    let to = minute(&mut object, "to", problems);
-    let channels = object.take("channels").map(|field| channels(&field, problems)).unwrap_or_default();
-    object.finish(problems);
-    let window = Window { from: from?, to: to?, channels };
-    if window.from == window.to {
-        field.refuse(problems, "ends when it begins");
-        return None;
-    }
-    Some(window)
-}
-
-fn minute<T: std::str::FromStr<Err: std::fmt::Display>>(
-    object: &mut Object<'_>,
-    name: &str,
-    problems: &mut Problems,
-) -> Option<T> {
-    let field = object.require(name, problems)?;
-    match field.string(problems)?.parse() {
-        Ok(minute) => Some(minute),
-        Err(error) => {
-            field.refuse(problems, error.to_string());
-            None
-        }
-    }
-}
-
-fn channels(field: &Field<'_>, problems: &mut Problems) -> Vec<Channel> {
-    let known: Vec<&str> = Channel::ALL.iter().map(|channel| channel.as_str()).collect();
-    let items = field.list(Channel::ALL.len(), problems).unwrap_or_default();
-    if items.is_empty() {
-        field.refuse(problems, "must name at least one channel; leave it out for all");
-    }
-    items.iter().filter_map(|item| item.word(&known, problems)).collect()
 }

@@ -153,6 +153,29 @@ fn rule_10_tiers_for_other_priorities_do_not_exist() {
 }
 
 #[test]
+fn rule_10_hours_are_for_later_tiers() {
+    let first = json!({ "channels": ["email"], "wait": "1m", "until": "read" });
+    let only = |only: Value| json!({ "channels": ["inbox"], "only": only });
+    let by_day = json!({ "hours": { "from": "08:00", "to": "20:00" } });
+    let plan = good(tiers(json!([first, only(by_day.clone())])));
+    assert_eq!(serde_json::to_value(&plan.tiers[1].only).unwrap(), by_day);
+    refused_at(tiers(json!([only(by_day)])), &["/tiers/0/only/hours"]);
+    // Of a normal plan the second is the first.
+    let mut urgent = first.clone();
+    urgent["only"] = json!({ "priorities": ["urgent"] });
+    let night = only(json!({ "hours": { "from": "22:00", "to": "06:00" } }));
+    refused_at(tiers(json!([urgent, night])), &["/tiers/1/only/hours"]);
+    for (hours, at) in [
+        (json!({ "from": "8", "to": "20:00" }), "/tiers/1/only/hours/from"),
+        (json!({ "from": "08:00" }), "/tiers/1/only/hours/to"),
+        (json!({ "from": "08:00", "to": "08:00" }), "/tiers/1/only/hours"),
+        (json!({ "from": "08:00", "to": "20:00", "channels": ["inbox"] }), "/tiers/1/only/hours"),
+    ] {
+        refused_at(tiers(json!([first, only(json!({ "hours": hours }))])), &[at]);
+    }
+}
+
+#[test]
 fn what_a_tier_cannot_do_yet_is_refused() {
     for name in ["at", "target", "accounts"] {
         let mut tier = json!({ "channels": ["email"] });

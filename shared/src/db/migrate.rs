@@ -30,6 +30,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0038_recall", include_str!("../../migrations/0038_recall.sql")),
     ("0040_series", include_str!("../../migrations/0040_series.sql")),
     ("0041_quiet_hours", include_str!("../../migrations/0041_quiet_hours.sql")),
+    ("0042_tier_hours", include_str!("../../migrations/0042_tier_hours.sql")),
     ("0043_approval", include_str!("../../migrations/0043_approval.sql")),
     ("0044_erase", include_str!("../../migrations/0044_erase.sql")),
     ("0045_codes", include_str!("../../migrations/0045_codes.sql")),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::quiet::Window;
 use super::{Channel, Lane, Proof, Slot, Wait, words};
 
 /// The message. At least one of `text` and `html` is there; each may hold template variables.
@@ -213,6 +214,10 @@ pub struct Only {
     /// Plans of these priorities; `None`: of all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priorities: Option<Vec<Lane>>,
+    /// Whoever's clock shows a time in this window when the tier is due for them; for the others it does not exist. SQL reads it too
+    /// (`closed_tiers`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Window>,
 }
 
 #[cfg(test)]

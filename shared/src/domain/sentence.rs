@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::quiet::Window;
 use super::{Channel, Mode, Proof, Tier, Wait};
 
 /// One sentence in both languages.
@@ -19,12 +20,13 @@ pub fn sentence(tiers: &[Tier]) -> Sentence {
     let (mut zh, mut en) = (Vec::new(), Vec::new());
     for (i, tier) in tiers.iter().enumerate() {
         let (by_zh, by_en) = (ways(tier, ZH), ways(tier, EN));
+        let (when_zh, when_en) = hours(tier);
         if i == 0 {
-            zh.push(format!("先以{by_zh}发送"));
-            en.push(format!("Send by {by_en}"));
+            zh.push(format!("先以{by_zh}发送{when_zh}"));
+            en.push(format!("Send by {by_en}{when_en}"));
         } else {
-            zh.push(format!("{}，再以{by_zh}发送", left_zh(&tiers[i - 1])));
-            en.push(format!("to whoever {}, send by {by_en}", left_en(&tiers[i - 1])));
+            zh.push(format!("{}，再以{by_zh}发送{when_zh}", left_zh(&tiers[i - 1])));
+            en.push(format!("to whoever {}, send by {by_en}{when_en}", left_en(&tiers[i - 1])));
         }
     }
     if let Some((zh_end, en_end)) = tiers.last().and_then(end) {
@@ -54,6 +56,14 @@ fn ways(tier: &Tier, joints: &Joints) -> String {
         (Mode::All, Some((last, []))) => (*last).to_owned(),
         (Mode::All, Some((last, rest))) => rest.join(joints.comma) + joints.and + last,
     }
+}
+
+/// When it exists, if that matters.
+fn hours(tier: &Tier) -> (String, String) {
+    let hours = tier.only.as_ref().and_then(|only| only.hours.as_ref());
+    hours.map_or_else(Default::default, |Window { from, to, .. }| {
+        (format!("（仅 {from} 至 {to}）"), format!(" (only from {from} to {to})"))
+    })
 }
 
 /// Who goes on from a tier to the next.
@@ -140,6 +150,7 @@ const fn name_zh(channel: Channel) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Only;
 
     fn tier(channels: &[Channel], mode: Mode, wait: u64, until: Option<Proof>) -> Tier {
         let wait = (wait > 0).then(|| Wait::seconds(wait));
@@ -149,7 +160,16 @@ mod tests {
     #[test]
     fn ladders_are_said_in_both_languages() {
         use Channel::{Email, Inbox, Sms, Voice, Wecom};
-        let table: [(Vec<Tier>, &str, &str); 5] = [
+        let by_day = Only { hours: "08:00-20:30".parse().ok(), ..Only::default() };
+        let table: [(Vec<Tier>, &str, &str); 6] = [
+            (
+                vec![
+                    tier(&[Wecom], Mode::All, 600, Some(Proof::Read)),
+                    Tier { only: Some(by_day), ..tier(&[Voice], Mode::All, 0, None) },
+                ],
+                "Send by WeCom; to whoever has not read it within 10 minutes, send by phone call (only from 08:00 to 20:30).",
+                "先以企业微信发送；10 分钟内未读者，再以语音电话发送（仅 08:00 至 20:30）。",
+            ),
             (vec![tier(&[Email], Mode::All, 0, None)], "Send by mail.", "先以邮件发送。"),
             (
                 vec![tier(&[Wecom, Inbox, Email], Mode::All, 0, None)],

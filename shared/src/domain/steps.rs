@@ -119,8 +119,10 @@ mod tests {
 
     #[test]
     fn rule_10_a_tier_for_other_priorities_does_not_exist() {
-        let paid =
-            Tier { only: Some(Only { priorities: Some(vec![Lane::Urgent]) }), ..tier(Channel::Sms, 0) };
+        let paid = Tier {
+            only: Some(Only { priorities: Some(vec![Lane::Urgent]), hours: None }),
+            ..tier(Channel::Sms, 0)
+        };
         let tiers = [paid, tier(Channel::Email, 0)];
         assert_eq!(places(&Steps::of(&tiers, Lane::Urgent, 0)), [(1, 1), (2, 1)]);
         let normal = Steps::of(&tiers, Lane::Normal, 0);

@@ -1,8 +1,10 @@
-//! Rules 9 and 10: tiers and ladders that come up again, tiers for some priorities.
+//! Rules 9 and 10: tiers and ladders that come up again, tiers for some priorities or hours.
 
 use herald_loadtest::standins::smtp;
 use herald_tests::tenant::Plan;
 use herald_tests::{Options, SOON, wait_until};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::escalation::{World, address, path};
@@ -139,6 +141,43 @@ async fn rule_10_a_tier_is_for_some_priorities() {
     }
     // The tier is the one that was declared, wherever it is told.
     world.hooks.read(|received| assert_eq!(received.requests, 2));
+    world.system.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_10_a_tier_is_for_some_hours() {
+    let world = World::start(Options::default()).await;
+    let clock = |hours: i64| {
+        let at = Timestamp::now() + SignedDuration::from_hours(hours);
+        at.to_zoned(TimeZone::UTC).strftime("%H:%M").to_string()
+    };
+    let now = json!({"hours": {"from": clock(-1), "to": clock(1)}});
+    let tiers = json!([
+        {"channels": ["wecom"], "until": "read", "wait": "1h"},
+        {"channels": ["email"], "until": "read", "wait": "1h", "only": now},
+        {"channels": ["webhook"], "until": "read", "wait": "1h"},
+        {"channels": ["email"], "only": now},
+    ]);
+    let mut body = world.body(3, tiers);
+    // Nine hours ahead, the zone itself, and whoever has none: the tenant's clock counts, which shows UTC.
+    body["recipients"][0]["time_zone"] = "Asia/Tokyo".into();
+    body["recipients"][1]["time_zone"] = "UTC".into();
+    let plan = world.tenant.send(&body).await;
+    let sent = format!("SELECT count(*) FROM delivery WHERE plan_id = {} AND status = 3", plan.internal());
+    for count in [3, 6, 8] {
+        let what = format!("{count} messages are sent");
+        wait_until(&what, SOON, async || world.system.database.number(&sent).await == count).await;
+        let now = world.tenant.http.post(&format!("{}/escalate", plan.path()), &json!({})).await;
+        assert_eq!(now.status, 200, "{}", now.text);
+    }
+    world.tenant.until(&plan, "finished", SOON).await;
+    let [first, second, third, fourth] =
+        [at(1, 1, "wecom"), at(2, 1, "email"), at(3, 1, "webhook"), at(4, 1, "email")];
+    assert_eq!(course(&world, &plan, 1).await, [first.clone(), third.clone()]);
+    for no in [2, 3] {
+        assert_eq!(course(&world, &plan, no).await, [&first, &second, &third, &fourth].map(Clone::clone));
+    }
+    assert_eq!(world.results(&plan).await, ["exhausted", "sent", "sent"]);
     world.system.finish().await;
 }
 
