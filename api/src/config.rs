@@ -8,6 +8,9 @@ use herald_shared::domain::Wait;
 
 use crate::Retention;
 
+/// The largest attached file in MB, unless the operator says otherwise.
+pub const MAX_FILE_MB: usize = 5;
+
 /// Everything `herald-api` reads from its environment.
 #[derive(Debug)]
 pub struct Config {
@@ -20,6 +23,8 @@ pub struct Config {
     /// `HERALD_BIN_DAYS`: days a plan stays in the bin before it is purged, 1..=3650; default 30. `HERALD_KEEP_DAYS`: `keep` of plans that
     /// do not say it, 0..=3650 days; default 0, for good.
     pub retention: Retention,
+    /// `HERALD_MAX_FILE_MB`: the largest file that may be attached, 1..=16 MB; default 5. In bytes here.
+    pub max_file: usize,
 }
 
 impl Config {
@@ -34,6 +39,7 @@ impl Config {
             addr: listen_addr(&mut env, "HERALD_API_ADDR", "127.0.0.1:8080"),
             connections: env.parse_or("HERALD_API_CONNECTIONS", 10),
             retention: retention(&mut env),
+            max_file: max_file(&mut env),
         };
         if !(6..=200).contains(&config.connections) {
             env.problem("HERALD_API_CONNECTIONS must be 6..200: four connections write plans".to_owned());
@@ -41,6 +47,16 @@ impl Config {
         env.finish()?;
         Ok(config)
     }
+}
+
+fn max_file(env: &mut Env) -> usize {
+    let megabytes: usize = env.parse_or("HERALD_MAX_FILE_MB", MAX_FILE_MB);
+    if !(1..=16).contains(&megabytes) {
+        env.problem(
+            "HERALD_MAX_FILE_MB must be 1..16: a file is held in memory while it is taken".to_owned(),
+        );
+    }
+    megabytes * 1024 * 1024
 }
 
 fn retention(env: &mut Env) -> Retention {

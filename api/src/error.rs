@@ -279,6 +279,13 @@ impl From<db::Error> for Problem {
                 "The plan is in the bin, or what it said is gone: nothing more can be sent of it as it is.";
             return Problem::new(Kind::PlanState, detail);
         }
+        // It was there when the body was read.
+        if error.constraint() == Some("plan_file_file") {
+            let mut problems = Problems::default();
+            let detail = "names a file that was removed meanwhile: upload it again";
+            problems.add("/content/attachments", detail);
+            return Problem::validation(problems);
+        }
         if error.is_unavailable() {
             tracing::warn!(error = error.chain(), "the database is away");
             return Problem::unavailable("The database cannot be reached; try again.", 2);

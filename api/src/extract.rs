@@ -7,7 +7,7 @@ mod language;
 mod params;
 mod prefer;
 
-pub use body::{Body, Budget, MAX_BODY_BYTES, Room, drain, parse};
+pub use body::{Body, Budget, MAX_BODY_BYTES, Most, Room, drain, parse, whole};
 pub use idempotency::{IdempotencyKey, replay};
 pub use if_match::{entity_tag, may_change};
 pub use language::Language;

@@ -14,6 +14,7 @@ pub mod docs;
 pub mod error;
 pub mod export;
 pub mod extract;
+mod files;
 pub mod json;
 pub mod metrics;
 pub mod notices;

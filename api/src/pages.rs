@@ -9,6 +9,7 @@ mod answer;
 mod approve;
 mod code;
 mod cookie;
+mod files;
 mod gate;
 pub(crate) mod group;
 mod html;
@@ -44,6 +45,7 @@ pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::open("/m/{token}", visit::page),
         Route::open("/m/{token}/seen.gif", visit::image),
+        Route::open("/m/{token}/files/{n}", files::file),
         Route::open_to(Method::POST, "/m/{token}/acknowledge", answer::acknowledge).layer(small),
         Route::open_to(Method::POST, "/m/{token}/code", gate::ask).layer(small),
         Route::open_to(Method::POST, "/m/{token}/enter", gate::enter).layer(small),

@@ -11,6 +11,7 @@ mod drafts;
 mod dry_run;
 mod events;
 mod exports;
+mod files;
 mod inbox;
 mod keep;
 mod keys;
@@ -118,6 +119,7 @@ pub fn table() -> Vec<Route> {
     table.extend(deliveries::routes());
     table.extend(events::routes());
     table.extend(exports::routes());
+    table.extend(files::routes());
     table.extend(resolve::routes());
     table.extend(dead_letters::routes());
     table.extend(accounts::routes());

@@ -47,7 +47,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         net,
         &ops.registry,
         waker,
-        (DEADLINE, config.retention),
+        (DEADLINE, config.retention, config.max_file),
     )?;
     let listener =
         TcpListener::bind(config.addr).await.with_context(|| format!("cannot listen on {}", config.addr))?;

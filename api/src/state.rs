@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::Pool;
-use herald_channels::{Deps, NetPolicy, OwnTokens};
+use herald_channels::{Attachments, Deps, NetPolicy, OwnTokens};
 use herald_shared::amqp::Waker;
 use herald_shared::db::{self, Client};
 use herald_shared::domain::Wait;
@@ -96,6 +96,8 @@ pub struct Shared {
     pub deadline: Duration,
     /// For how long things are kept.
     pub retention: Retention,
+    /// Bytes of the largest file that may be attached.
+    pub max_file: usize,
 }
 
 impl Deref for App {
@@ -108,7 +110,7 @@ impl Deref for App {
 impl App {
     /// Puts a process together, and the task that must run for it; nothing connects yet. `writing` is for accepting plans.
     /// `public_url`: where recipients find their pages.
-    /// `deadline`: longest time to answer a request, and for the database to answer.
+    /// `deadline`: longest time to answer a request, and for the database to answer. `max_file`: bytes of the largest file.
     ///
     /// # Errors
     /// When the metrics are registered already, or no thread can be had.
@@ -119,7 +121,7 @@ impl App {
         net: NetPolicy,
         registry: &Registry,
         waker: Waker,
-        (deadline, retention): (Duration, Retention),
+        (deadline, retention, max_file): (Duration, Retention, usize),
     ) -> anyhow::Result<(Self, impl Future<Output = anyhow::Result<()>> + Send + use<>)> {
         let metrics = Metrics::new(registry)?;
         let (recorder, recording) = recorder(pool.clone());
@@ -129,6 +131,7 @@ impl App {
             batcher,
             deadline,
             retention,
+            max_file,
             pool,
             links: LinkSource::new(ring.clone(), public_url),
             recorder,
@@ -166,6 +169,11 @@ impl App {
     /// What provider drivers need.
     #[must_use]
     pub fn deps(&self) -> Deps {
-        Deps { pool: self.pool.clone(), net: self.net.clone(), tokens: Arc::new(OwnTokens::default()) }
+        Deps {
+            pool: self.pool.clone(),
+            net: self.net.clone(),
+            tokens: Arc::new(OwnTokens::default()),
+            attachments: Arc::new(Attachments::new(self.pool.clone())),
+        }
     }
 }

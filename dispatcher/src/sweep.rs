@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use herald_shared::db::{self, ANSWER, Client, Error, admit, erase, escalate, subscriptions, sweep};
+use herald_shared::db::{self, ANSWER, Client, Error, admit, erase, escalate, files, subscriptions, sweep};
 use herald_shared::domain::Lane;
 use tokio_util::sync::CancellationToken;
 
@@ -87,6 +87,7 @@ async fn once(shared: &Shared, lows: &mut HashMap<Lane, Low>, tidy: bool) -> Res
     erase(shared).await?;
     if tidy {
         db::ask(pool, ANSWER, async |client| sweep::tidy(client).await).await?;
+        remove_files(shared).await?;
         forget_events(shared).await?;
     }
     for &lane in Lane::ALL {
@@ -101,6 +102,12 @@ async fn once(shared: &Shared, lows: &mut HashMap<Lane, Low>, tidy: bool) -> Res
         .metrics
         .pool_wait
         .set(shared.others.status().waiting as f64 + shared.urgent.status().waiting as f64);
+    Ok(())
+}
+
+/// Removes files that no plan uses any more.
+async fn remove_files(shared: &Shared) -> Result<(), Error> {
+    while db::ask(&shared.others, ANSWER, async |client| files::tidy(client).await).await? > 0 {}
     Ok(())
 }
 

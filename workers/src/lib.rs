@@ -30,7 +30,7 @@ mod watch;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use herald_channels::{Deps, FleetTokens, Hooks, NetPolicy};
+use herald_channels::{Attachments, Deps, FleetTokens, Hooks, NetPolicy};
 use herald_shared::amqp::{self, Topology};
 use herald_shared::db::{self, Hot, Pool, PoolSize};
 use herald_shared::domain::Lane;
@@ -114,7 +114,7 @@ impl Worker {
             (self.config.common.amqp_url.clone(), Topology::new(&self.config.common.queue_prefix));
         let net = Arc::new(NetPolicy::new(self.config.common.allow_nets.clone()));
         let tokens = Arc::new(FleetTokens::new(self.pool.clone(), self.config.common.master_key.clone()));
-        let accounts = Accounts::new(Deps { pool: self.pool.clone(), net: net.clone(), tokens });
+        let accounts = Accounts::new(deps(self.pool.clone(), net.clone(), tokens));
         let (lanes, prefetch) = (self.config.lanes.clone(), self.config.prefetch);
         let url_of_database = &self.config.common.database_url;
         let unsynced = |size| {
@@ -182,6 +182,12 @@ fn tell(process: &mut Process, config: &Config, pool: Pool, net: Arc<NetPolicy>,
             tracing::error!(detail = problem.detail, "this worker tells subscriptions of nothing");
         }
     }
+}
+
+/// What drivers get. Files are shared by the accounts, so that each is encoded once.
+fn deps(pool: Pool, net: Arc<NetPolicy>, tokens: Arc<FleetTokens>) -> Deps {
+    let attachments = Arc::new(Attachments::new(pool.clone()));
+    Deps { pool, net, tokens, attachments }
 }
 
 fn link_source(config: &Config) -> LinkSource {

@@ -13,7 +13,10 @@ const KEPT: usize = 256;
 
 /// The cache. Content never changes after acceptance, so an entry is never stale.
 #[derive(Default)]
-pub(crate) struct Messages(Mutex<HashMap<(i64, i32), Arc<Message>>>);
+pub(crate) struct Messages(Mutex<HashMap<Key, Arc<Message>>>);
+
+/// Plan, wording, and whether it leads to the page: what has files does in other channels than mail.
+type Key = (i64, i32, bool);
 
 impl Messages {
     /// What a claimed job says, or why its templates cannot be used.
@@ -23,7 +26,9 @@ impl Messages {
         links: Option<Arc<Links>>,
     ) -> Result<Arc<Message>, String> {
         let mut kept = self.0.lock().expect("nothing panics while it is held");
-        let key = (claimed.plan.id, claimed.message.wording);
+        let content = &claimed.message.content;
+        let leads = links.is_some() && content.leads_to_page(claimed.message.asks, [claimed.slot.channel()]);
+        let key = (claimed.plan.id, claimed.message.wording, leads);
         if let Some(message) = kept.get(&key) {
             return Ok(message.clone());
         }
@@ -32,7 +37,7 @@ impl Messages {
         if plan.protected {
             plan.content = plan.content.gate();
         }
-        let with_link = asks.then(|| plan.content.with_link());
+        let with_link = leads.then(|| plan.content.with_link());
         let content = template::compile(with_link.as_ref().unwrap_or(&plan.content), &plan.title)
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
         let message = Arc::new(Message {
@@ -43,6 +48,7 @@ impl Messages {
             lane: claimed.lane,
             metadata: plan.metadata.take(),
             acknowledgement: plan.acknowledgement.take(),
+            attachments: std::mem::take(&mut plan.content.attachments),
             asks,
             protected: plan.protected,
             steps: plan.steps.clone(),

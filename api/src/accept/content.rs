@@ -60,6 +60,12 @@ impl Message {
         self.all().any(|compiled| compiled.variables().contains(name))
     }
 
+    /// Channels that say any of it, as far as they were told.
+    fn speakers(&self) -> BTreeSet<Channel> {
+        let others = self.wordings.iter().flat_map(|worded| &worded.channels);
+        self.channels.iter().chain(others).copied().collect()
+    }
+
     /// Whether any of it says the recipient's own link.
     pub(super) fn says_link(&self) -> bool {
         self.all().any(Compiled::says_link)
@@ -115,7 +121,7 @@ pub(super) fn read<'a>(
             template.refuse(problems, "is given beside content: give one of the two");
             (None, None)
         }
-        (Some(content), None) => (parts::read(&content, problems), None),
+        (Some(content), None) => (parts::read(&content, Some(asked), problems), None),
         (None, Some(template)) => {
             let template = asked.template(&template, problems);
             (template.map(|template| template.content.clone()), template)
@@ -156,20 +162,22 @@ fn check_subject(message: &Message, problems: &mut Problems) {
     }
 }
 
-/// Checks the message as it goes out: where the plan asks for reading, everybody gets a link of their own. `published`: pages have
-/// an address.
+/// Checks the message as it goes out: where it leads to the page, everybody gets a link of their own. `asks`: the plan asks for reading;
+/// `published`: pages have an address.
 pub(super) fn check_link(message: &mut Message, asks: bool, published: bool, problems: &mut Problems) {
-    if asks && let Ok(compiled) = template::compile(&message.content.with_link(), &message.title) {
+    let leads = message.content.leads_to_page(asks, message.speakers());
+    if leads && let Ok(compiled) = template::compile(&message.content.with_link(), &message.title) {
         message.compiled = compiled;
     }
     for (worded, content) in message.wordings.iter_mut().zip(&message.content.wordings) {
-        if asks && let Ok(compiled) = template::compile(&content.with_link(), &message.title) {
+        if leads && let Ok(compiled) = template::compile(&content.with_link(), &message.title) {
             worded.compiled = compiled;
         }
     }
     if message.says_link() && !published {
         let pointer = match (asks, &message.content.target, message.origin.template) {
             (true, ..) => "/acknowledgement",
+            _ if leads => "/content/attachments",
             (false, Some(_), _) => "/type",
             (false, None, true) => "/template",
             (false, None, false) => "/content",
@@ -201,8 +209,10 @@ pub(super) fn word(
         let template = wording.template;
         let place = known.iter().position(|id| *id == template.id);
         let place = place.or_else(|| {
-            let content =
-                Content { variables: message.content.variables.clone(), ..template.content.clone() };
+            // What is said otherwise has the same files.
+            let Content { variables, attachments, .. } = &message.content;
+            let (variables, attachments) = (variables.clone(), attachments.clone());
+            let content = Content { variables, attachments, ..template.content.clone() };
             let origin = Origin { template: true, title: false };
             let worded = compile(message.title.clone(), content, origin, problems)?;
             known.push(template.id);
@@ -221,7 +231,7 @@ pub(super) fn word(
     }
 }
 
-/// A message read before, as stored with its plan.
+/// A message read before, as stored with its plan. `asks`: what goes out of it leads to the page.
 pub(super) fn stored(title: String, content: Content, asks: bool) -> Result<Message, String> {
     let mut problems = Problems::default();
     let message = compile(title, content, Origin::default(), &mut problems).map(|mut message| {

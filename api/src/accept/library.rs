@@ -1,4 +1,4 @@
-//! What a body names instead of saying it: the tenant's templates and policies.
+//! What a body names instead of saying it: the tenant's templates, policies and files.
 //!
 //! Reading is pure. A body that names something is read until that is known, what it names is looked up, and it is read again; a body
 //! that names nothing, which is nearly every one, never comes here.
@@ -6,9 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use herald_shared::db;
+use herald_shared::db::files::File;
 use herald_shared::db::policies::Policy;
 use herald_shared::db::templates::Template;
 use herald_shared::domain::{Channel, TemplateUse};
+use uuid::Uuid;
 
 use crate::json::Field;
 use crate::problems::Problems;
@@ -25,13 +27,15 @@ pub struct Wanted {
     pub templates: BTreeSet<String>,
     /// A policy, by name or id.
     pub policy: Option<String>,
+    /// Files, by id.
+    pub files: BTreeSet<Uuid>,
 }
 
 impl Wanted {
     /// Whether everything is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.templates.is_empty() && self.policy.is_none()
+        self.templates.is_empty() && self.policy.is_none() && self.files.is_empty()
     }
 }
 
@@ -40,6 +44,7 @@ impl Wanted {
 pub struct Library {
     templates: BTreeMap<String, Option<Template>>,
     policies: BTreeMap<String, Option<Policy>>,
+    files: BTreeMap<Uuid, Option<File>>,
 }
 
 impl Library {
@@ -63,25 +68,43 @@ impl Library {
             };
             found.iter().find(called).cloned()
         };
-        Ok(Library { templates: names.iter().map(|name| (name.clone(), by(name))).collect(), policies })
+        let templates = names.iter().map(|name| (name.clone(), by(name))).collect();
+        Ok(Library { templates, policies, files: files(db, tenant_id, &wanted.files).await? })
     }
 
     /// Adds what was looked up since.
     pub fn add(&mut self, more: Library) {
         self.templates.extend(more.templates);
         self.policies.extend(more.policies);
+        self.files.extend(more.files);
     }
 
     /// Whether nothing was looked up.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.templates.is_empty() && self.policies.is_empty()
+        self.templates.is_empty() && self.policies.is_empty() && self.files.is_empty()
     }
 
     /// What is known so far, for one reading.
     pub(super) fn ask(&self) -> Asked<'_> {
         Asked { known: self, wanted: Wanted::default() }
     }
+}
+
+/// The files of these ids, where the tenant has them.
+async fn files(
+    db: &db::Client,
+    tenant_id: i64,
+    wanted: &BTreeSet<Uuid>,
+) -> Result<BTreeMap<Uuid, Option<File>>, db::Error> {
+    if wanted.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let ids: Vec<Uuid> = wanted.iter().copied().collect();
+    let mut found: BTreeMap<Uuid, Option<File>> = ids.iter().map(|id| (*id, None)).collect();
+    let known = db::files::named(db, tenant_id, &ids).await?;
+    found.extend(known.into_iter().map(|file| (file.uid, Some(file))));
+    Ok(found)
 }
 
 /// One reading's questions.
@@ -103,6 +126,28 @@ impl<'a> Asked<'a> {
             }
             None => {
                 self.wanted.templates.insert(name);
+                None
+            }
+        }
+    }
+}
+
+impl Asked<'_> {
+    /// The id of the file a field names, and its bytes; `None`: it is refused, or has to be looked up.
+    pub(super) fn file(&mut self, field: &Field<'_>, problems: &mut Problems) -> Option<(Uuid, usize)> {
+        let unknown = "is the id of no file of yours: upload it with POST /v1/files, which answers its id";
+        let Ok(id) = field.string(problems)?.parse::<Uuid>() else {
+            field.refuse(problems, unknown);
+            return None;
+        };
+        match self.known.files.get(&id) {
+            Some(Some(file)) => Some((id, file.size)),
+            Some(None) => {
+                field.refuse(problems, unknown);
+                None
+            }
+            None => {
+                self.wanted.files.insert(id);
                 None
             }
         }

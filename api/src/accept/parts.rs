@@ -2,8 +2,11 @@
 
 use herald_shared::domain::Content;
 use url::Url;
+use uuid::Uuid;
 
 use super::content::MAX_TITLE;
+use super::library::Asked;
+use crate::files::{MAX_FILES, MAX_TOGETHER};
 use crate::json::Field;
 use crate::problems::Problems;
 
@@ -27,8 +30,12 @@ pub(super) fn is_link(field: &Field<'_>, problems: &mut Problems) -> Option<bool
 pub(super) fn leading_on(base: &str, mut content: Content, problems: &mut Problems) -> Option<Content> {
     let before = problems.count();
     let at = |name: &str| format!("{base}/{name}");
-    for (name, part) in [("signature", &content.signature), ("video", &content.video)] {
-        if part.is_some() {
+    for (name, is_there) in [
+        ("signature", content.signature.is_some()),
+        ("video", content.video.is_some()),
+        ("attachments", !content.attachments.is_empty()),
+    ] {
+        if is_there {
             problems.add(at(name), "a message of type link has none");
         }
     }
@@ -45,13 +52,17 @@ pub(super) fn leading_on(base: &str, mut content: Content, problems: &mut Proble
     (problems.count() == before).then_some(content)
 }
 
-/// Reads `content`.
-pub(super) fn read(field: &Field<'_>, problems: &mut Problems) -> Option<Content> {
+/// Reads `content`. `asked`: where files are looked up; `None`: it is a template's, which has none.
+pub(super) fn read(
+    field: &Field<'_>,
+    asked: Option<&mut Asked<'_>>,
+    problems: &mut Problems,
+) -> Option<Content> {
     let mut object = field.object(problems)?;
     let before = problems.count();
     let mut part = |name: &str| object.take(name);
     let (subject, text, html, link) = (part("subject"), part("text"), part("html"), part("link"));
-    let (signature, video) = (part("signature"), part("video"));
+    let (signature, video, attachments) = (part("signature"), part("video"), part("attachments"));
     let bare = text.is_none() && html.is_none();
     let content = Content {
         subject: subject.and_then(|field| field.line(MAX_TITLE, problems)),
@@ -60,6 +71,7 @@ pub(super) fn read(field: &Field<'_>, problems: &mut Problems) -> Option<Content
         link: link.and_then(|field| read_link(&field, problems)),
         signature: signature.and_then(|field| fixed(&field, MAX_SIGNATURE, problems)),
         video: video.and_then(|field| read_video(&field, problems)),
+        attachments: attachments.map(|field| files(&field, asked, problems)).unwrap_or_default(),
         ..Content::default()
     };
     if bare {
@@ -67,6 +79,32 @@ pub(super) fn read(field: &Field<'_>, problems: &mut Problems) -> Option<Content
     }
     object.finish(problems);
     (problems.count() == before).then_some(content)
+}
+
+/// Reads `attachments`: ids of files, each once.
+fn files(field: &Field<'_>, asked: Option<&mut Asked<'_>>, problems: &mut Problems) -> Vec<Uuid> {
+    let Some(asked) = asked else {
+        field.refuse(problems, "a template has none: a plan names its files in content");
+        return Vec::new();
+    };
+    let (mut ids, mut together): (Vec<Uuid>, usize) = (Vec::new(), 0);
+    for item in field.list(MAX_FILES, problems).unwrap_or_default() {
+        let Some((id, bytes)) = asked.file(&item, problems) else { continue };
+        if ids.contains(&id) {
+            item.refuse(problems, "is given twice");
+            continue;
+        }
+        ids.push(id);
+        together += bytes;
+    }
+    if together > MAX_TOGETHER {
+        let most = MAX_TOGETHER / 1024 / 1024;
+        field.refuse(
+            problems,
+            format!("has more than {most} MB together, which few mail servers take: send a link"),
+        );
+    }
+    ids
 }
 
 /// One line that is no template: it is put into text and HTML as it is.

@@ -90,7 +90,9 @@ impl<'a> Original<'a> {
     /// When its content does not compile in this build.
     pub fn new(view: &'a View, content: Content) -> Result<Self, String> {
         let asks = view.terms.protected || asks_for_reading(&view.tiers, view.acknowledgement.as_ref());
-        let message = content::stored(view.title.clone(), content, asks)?;
+        let channels = view.tiers.iter().flat_map(|tier| tier.channels.iter().copied());
+        let leads = content.leads_to_page(asks, channels);
+        let message = content::stored(view.title.clone(), content, leads)?;
         Ok(Original { view, message, asks })
     }
 

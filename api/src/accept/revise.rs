@@ -34,6 +34,7 @@ impl Revision {
     pub fn of(held: &Held, plan: PlanRef, draft: &Draft) -> Result<Option<Self>, String> {
         let asks = draft.terms.protected || asks_for_reading(&draft.tiers, draft.acknowledgement.as_ref());
         let slots: Vec<Slot> = draft.slots.iter().map(|(slot, _)| *slot).collect();
+        let asks = draft.content.leads_to_page(asks, slots.iter().map(|slot| slot.channel()));
         let steps = Steps::of(&draft.tiers, draft.lane, draft.terms.repeat.unwrap_or(0));
         let first_tiers = FirstTiers::of(&draft.tiers, &steps);
         let same_words = held.title == draft.title && held.content == draft.content && held.asks == asks;

@@ -61,7 +61,7 @@ fn read(
         stays(&mut object, "kind", kind.as_str(), problems);
     }
     let title = object.require("title", problems).and_then(|field| field.line(MAX_TITLE, problems));
-    let parts = object.require("content", problems).and_then(|field| parts::read(&field, problems));
+    let parts = object.require("content", problems).and_then(|field| parts::read(&field, None, problems));
     object.finish(problems);
     let Message { title, content, compiled, .. } =
         content::compile(title?, parts?, Origin::default(), problems)?;

@@ -71,27 +71,51 @@ pub struct Body {
 /// A share of the [`Budget`], given back when dropped.
 pub struct Room(#[expect(dead_code, reason = "held, never read")] Vec<OwnedSemaphorePermit>);
 
+/// How large a body may be.
+pub struct Most {
+    /// Bytes.
+    pub bytes: usize,
+    /// What whoever has more can do.
+    pub advice: &'static str,
+}
+
+/// Of JSON.
+const JSON: Most = Most { bytes: MAX_BODY_BYTES, advice: "split the audience over several plans" };
+
 impl FromRequest<App> for Body {
     type Rejection = Problem;
     async fn from_request(request: Request, app: &App) -> Result<Self> {
-        let length = declared_json(&request).and_then(|()| declared_length(&request));
-        let waits = request.headers().contains_key(EXPECT);
-        let mut stream = request.into_body().into_data_stream();
-        let read = async {
-            match length {
-                Ok(length) => read(&mut stream, length, &app.bodies).await,
-                Err(problem) => Err(problem),
-            }
-        };
-        let body = tokio::time::timeout(ARRIVAL, read).await.unwrap_or_else(|_| {
-            let detail = format!("The body did not arrive within {} s.", ARRIVAL.as_secs());
-            Err(Problem::new(Kind::BodyTimeout, detail))
-        });
-        if body.is_err() && !waits {
-            drain(stream).await;
-        }
-        body
+        whole(request, app, &JSON, declared_json).await
     }
+}
+
+/// A whole body of whatever kind `check` lets through.
+///
+/// # Errors
+/// What `check` says; 408, 413, 503 where it does not arrive, is too large, or finds no room.
+pub async fn whole(
+    request: Request,
+    app: &App,
+    most: &Most,
+    check: impl FnOnce(&Request) -> Result<()>,
+) -> Result<Body> {
+    let length = check(&request).and_then(|()| declared_length(&request, most));
+    let waits = request.headers().contains_key(EXPECT);
+    let mut stream = request.into_body().into_data_stream();
+    let read = async {
+        match length {
+            Ok(length) => read(&mut stream, length, &app.bodies, most).await,
+            Err(problem) => Err(problem),
+        }
+    };
+    let body = tokio::time::timeout(ARRIVAL, read).await.unwrap_or_else(|_| {
+        let detail = format!("The body did not arrive within {} s.", ARRIVAL.as_secs());
+        Err(Problem::new(Kind::BodyTimeout, detail))
+    });
+    if body.is_err() && !waits {
+        drain(stream).await;
+    }
+    body
 }
 
 /// Reads what is left of a refused body, within limits. A connection closed with unread bytes is reset, and the
@@ -120,22 +144,26 @@ fn declared_json(request: &Request) -> Result<()> {
     Err(Problem::new(Kind::NotJson, "Send JSON with the header Content-Type: application/json."))
 }
 
-fn declared_length(request: &Request) -> Result<Option<usize>> {
+fn declared_length(request: &Request, most: &Most) -> Result<Option<usize>> {
     let header = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let length = header.and_then(|text| text.parse::<usize>().ok());
-    if length.is_some_and(|length| length > MAX_BODY_BYTES) { Err(too_large()) } else { Ok(length) }
+    if length.is_some_and(|length| length > most.bytes) { Err(most.exceeded()) } else { Ok(length) }
 }
 
-fn too_large() -> Problem {
-    let detail = format!(
-        "A body may have {} MB; split the audience over several plans.",
-        MAX_BODY_BYTES / 1024 / 1024
-    );
-    Problem::new(Kind::BodyTooLarge, detail)
+impl Most {
+    fn exceeded(&self) -> Problem {
+        let detail = format!("A body may have {} MB; {}.", self.bytes / 1024 / 1024, self.advice);
+        Problem::new(Kind::BodyTooLarge, detail)
+    }
 }
 
 /// Reads chunk by chunk. With a declared length the room is taken first and the buffer made once; without, both grow.
-async fn read(stream: &mut BodyDataStream, declared: Option<usize>, budget: &Budget) -> Result<Body> {
+async fn read(
+    stream: &mut BodyDataStream,
+    declared: Option<usize>,
+    budget: &Budget,
+    most: &Most,
+) -> Result<Body> {
     let mut room = Vec::new();
     if let Some(length) = declared {
         room.push(budget.take(length).await?);
@@ -144,8 +172,8 @@ async fn read(stream: &mut BodyDataStream, declared: Option<usize>, budget: &Bud
     let mut bytes = Vec::with_capacity(taken);
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|_| Problem::new(Kind::MalformedBody, "The body broke off."))?;
-        if bytes.len() + chunk.len() > MAX_BODY_BYTES {
-            return Err(too_large());
+        if bytes.len() + chunk.len() > most.bytes {
+            return Err(most.exceeded());
         }
         if bytes.len() + chunk.len() > taken {
             let more = chunk.len().max(64 * UNIT);

@@ -53,6 +53,8 @@ pub(super) struct View<'a> {
     pub(super) video: Option<&'a str>,
     /// Who says it.
     pub(super) signature: Option<&'a str>,
+    /// Name and bytes of its files.
+    pub(super) files: &'a [(String, usize)],
     /// What may be answered; nothing when it was, or cannot be.
     pub(super) options: &'a [String],
     /// An answer in one's own words may be given.
@@ -105,6 +107,9 @@ pub(super) fn page(view: &View<'_>) -> String {
         let url = escape(link);
         add(&format!("<a class=\"link\" rel=\"noopener noreferrer\" href=\"{url}\">{label}</a>"));
     }
+    if !view.files.is_empty() {
+        add(&files(view));
+    }
     if let Some(answered) = &view.answered {
         add(&answer(words, answered));
     } else if !view.options.is_empty() || view.other {
@@ -121,6 +126,26 @@ pub(super) fn page(view: &View<'_>) -> String {
     let (up, token) = (view.up, view.token);
     add(&format!("<img class=\"seen\" src=\"{up}{token}/seen.gif\" width=\"1\" height=\"1\" alt=\"\">"));
     document(words, view.title, &body)
+}
+
+/// The list of files, each to be saved.
+fn files(view: &View<'_>) -> String {
+    let mut list = format!("<h2>{}</h2><ul>", view.words.files);
+    for (n, (name, bytes)) in (1..).zip(view.files) {
+        let (up, token, name, size) = (view.up, view.token, escape(name), size(*bytes));
+        write!(list, "<li><a href=\"{up}{token}/files/{n}\">{name} ({size})</a></li>")
+            .expect("a string takes whatever is written");
+    }
+    list + "</ul>"
+}
+
+/// Bytes as people say them, in steps of a thousand.
+fn size(bytes: usize) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{} kB", bytes / 1_000),
+        _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
+    }
 }
 
 fn answer(words: &Words, answered: &Answered<'_>) -> String {

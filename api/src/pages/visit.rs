@@ -4,6 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use herald_shared::db::files;
 use herald_shared::db::reading::{self, Note, Page, Shown};
 use herald_shared::domain::Content;
 use herald_shared::domain::template::{self, Rendered};
@@ -32,18 +33,10 @@ pub(super) async fn page(State(app): State<App>, Path(token): Path<String>, head
 }
 
 async fn show(app: &App, token: &str, headers: &HeaderMap) -> Result<Response> {
-    let holder = opened(app, Purpose::Page, token).await?.ok_or_else(super::nothing)?;
-    let page = match find(app, holder).await? {
-        Found::Page(page) => page,
-        Found::Withdrawn => return lead_on(app, holder).await,
-        Found::Erased => return Err(super::erased()),
-        Found::Closed => return Err(super::closed()),
-        Found::Nothing => return Err(super::nothing()),
+    let (holder, page) = match open(app, token, headers, "").await? {
+        Opened::Page(holder, page) => (holder, page),
+        Opened::Instead(response) => return Ok(response),
     };
-    if page.terms.protected && !code::is_remembered(app, headers, holder).await? {
-        let words = Words::of(headers, page.locale.as_deref());
-        return Ok(super::html(StatusCode::OK, gate::page(words, "", token, &gate::Note::Nothing)));
-    }
     let text = match &page.shown.content.target {
         Some(target) => {
             let words = Words::of(headers, page.locale.as_deref());
@@ -61,13 +54,39 @@ async fn show(app: &App, token: &str, headers: &HeaderMap) -> Result<Response> {
     Ok(response)
 }
 
+/// What a token opens.
+pub(super) enum Opened {
+    /// A message, to whoever may see it.
+    Page(Holder, Box<Page>),
+    /// Another answer: the question who they are, or the way to the message that took its place.
+    Instead(Response),
+}
+
+/// Opens a page, or what belongs to it; `up`: from there to the folder of the tokens.
+pub(super) async fn open(app: &App, token: &str, headers: &HeaderMap, up: &str) -> Result<Opened> {
+    let holder = opened(app, Purpose::Page, token).await?.ok_or_else(super::nothing)?;
+    let page = match find(app, holder).await? {
+        Found::Page(page) => page,
+        Found::Withdrawn => return lead_on(app, holder, up).await.map(Opened::Instead),
+        Found::Erased => return Err(super::erased()),
+        Found::Closed => return Err(super::closed()),
+        Found::Nothing => return Err(super::nothing()),
+    };
+    if page.terms.protected && !code::is_remembered(app, headers, holder).await? {
+        let words = Words::of(headers, page.locale.as_deref());
+        let question = gate::page(words, up, token, &gate::Note::Nothing);
+        return Ok(Opened::Instead(super::html(StatusCode::OK, question)));
+    }
+    Ok(Opened::Page(holder, page))
+}
+
 /// A withdrawn message leads to the one that took its place, once that was sent.
-async fn lead_on(app: &App, holder: Holder) -> Result<Response> {
+async fn lead_on(app: &App, holder: Holder, up: &str) -> Result<Response> {
     let next = reading::successor(&app.db().await?, holder.plan_id, holder.no).await?;
     let (plan_id, no) = next.ok_or_else(super::withdrawn)?;
     let token = link_key(app).await?.token(Purpose::Page, Holder { plan_id, no, ..holder });
     // Beside this one, wherever pages are.
-    let location = HeaderValue::from_str(&token).map_err(|_| super::withdrawn())?;
+    let location = HeaderValue::from_str(&format!("{up}{token}")).map_err(|_| super::withdrawn())?;
     Ok((StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response())
 }
 
@@ -134,6 +153,7 @@ pub(super) async fn draw(
         (None, Some(html)) => plain::words_of(html),
         (None, None) => String::new(),
     };
+    let files = attached(app, page).await?;
     let history = history(app, page, &key).await?;
     let offered = Offered::of(page.acknowledgement.as_ref());
     let is_web = |link: &&str| link.starts_with("https://") || link.starts_with("http://");
@@ -146,6 +166,7 @@ pub(super) async fn draw(
         link: shown.link.as_deref().filter(is_web),
         video: page.shown.content.video.as_deref().filter(is_web),
         signature: page.shown.content.signature.as_deref(),
+        files: &files,
         options: &offered.options,
         other: offered.other,
         entered: drawn.entered,
@@ -169,6 +190,15 @@ fn rendered(shown: &Shown, address: &str) -> Rendered {
     compiled
         .and_then(|compiled| compiled.render(name, variables, Some(address)).ok())
         .unwrap_or_else(|| Rendered { subject: shown.title.clone(), ..Rendered::default() })
+}
+
+/// Name and bytes of the message's files.
+async fn attached(app: &App, page: &Page) -> Result<Vec<(String, usize)>> {
+    if page.shown.content.attachments.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = files::of_plan(&app.db().await?, page.shown.plan.id).await?;
+    Ok(found.into_iter().map(|file| (file.name, file.size)).collect())
 }
 
 /// Title and token of what the person has read before. Only a key says that two recipients are one person.

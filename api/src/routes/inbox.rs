@@ -108,6 +108,9 @@ fn item(mut message: Message, links: Option<&Links>) -> Item {
     if message.terms.sensitive {
         return hidden(&message, links);
     }
+    if links.is_some() && !message.content.attachments.is_empty() {
+        message.content = message.content.with_link();
+    }
     let rendered = render(&message, links);
     // The subject of a message without one is its title, rendered.
     let title = if message.content.subject.is_some() { message.title } else { rendered.subject };

@@ -115,7 +115,8 @@ async fn channels(app: &App, held: &Held, form: &Form) -> Result<Vec<Channel>> {
     let first = held.tiers.first().map(|tier| tier.channels.clone()).unwrap_or_default();
     let channels = form.channels.clone().unwrap_or(first);
     let chosen = app.choices.current(app, held.tenant_id).await?;
-    let message = (held.title.clone(), held.content.clone(), held.asks);
+    let leads = held.content.leads_to_page(held.asks, channels.iter().copied());
+    let message = (held.title.clone(), held.content.clone(), leads);
     check_channels(&channels, &chosen, message, &mut problems);
     if problems.is_empty() { Ok(channels) } else { Err(Problem::validation(problems)) }
 }

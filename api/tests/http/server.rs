@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use herald_api::config::MAX_FILE_MB;
 use herald_api::observe::DEADLINE;
 use herald_api::{App, Retention, commands, router};
 use herald_channels::NetPolicy;
@@ -150,7 +151,7 @@ async fn serve(pool: Pool, master_key: &str, stop: CancellationToken, deadline: 
         net,
         &ops.registry,
         waker,
-        (deadline, Retention::default()),
+        (deadline, Retention::default(), MAX_FILE_MB * 1024 * 1024),
     )
     .unwrap();
     tokio::spawn(accepting);

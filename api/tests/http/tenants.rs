@@ -33,7 +33,7 @@ async fn another_tenant_s_things_do_not_exist() {
             path if path.starts_with("/v1/keys") => key.as_str().unwrap(),
             path if path.starts_with("/v1/inbox") => message.as_str().unwrap(),
             // None of these was made: the whole-system test of the routes has some.
-            path if ["/v1/subscriptions", "/v1/templates", "/v1/policies"]
+            path if ["/v1/subscriptions", "/v1/templates", "/v1/policies", "/v1/files"]
                 .iter()
                 .any(|own| path.starts_with(own)) =>
             {

@@ -59,7 +59,7 @@ pub struct Held {
     pub title: String,
     /// What it says.
     pub content: Content,
-    /// It wants to know who has read it.
+    /// What goes out of it leads to the recipients' pages.
     pub asks: bool,
     /// Its slots.
     pub slots: Vec<Slot>,
@@ -90,6 +90,8 @@ impl Held {
         let codes: Vec<i16> = row.get("slots");
         let expires_at: Timestamp = row.get("expires_at");
         let waits: Option<Vec<i64>> = row.get("waits");
+        let slots: Vec<Slot> = codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?;
+        let Json(content) = row.get::<_, Json<Content>>("content");
         Ok(Held {
             id,
             tenant_id,
@@ -102,9 +104,9 @@ impl Held {
             expires_at: Some(expires_at).filter(|at| *at != never()),
             recipients: row.get("n_recipients"),
             title: row.get("title"),
-            content: row.get::<_, Json<Content>>("content").0,
-            asks: row.get("asks"),
-            slots: codes.into_iter().map(Slot::from_code).collect::<Result<_, _>>()?,
+            asks: content.leads_to_page(row.get("asks"), slots.iter().map(|slot| slot.channel())),
+            content,
+            slots,
             first_tiers: FirstTiers::from_codes(&row.get::<_, Vec<i16>>("first_tiers")),
             terms: row.get::<_, Option<Json<Terms>>>("terms").map(|Json(terms)| terms).unwrap_or_default(),
             waits: Duration::from_millis(waits.iter().flatten().map(|wait| wait.unsigned_abs()).sum()),

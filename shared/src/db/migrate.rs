@@ -38,6 +38,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0052_bin", include_str!("../../migrations/0052_bin.sql")),
     ("0053_keep", include_str!("../../migrations/0053_keep.sql")),
     ("0054_plan_lists", include_str!("../../migrations/0054_plan_lists.sql")),
+    ("0056_file", include_str!("../../migrations/0056_file.sql")),
 ];
 
 /// The advisory lock that keeps two migrators apart: "herald" in ASCII.

@@ -26,6 +26,7 @@ pub mod error;
 pub mod escalate;
 pub mod expand;
 pub mod exports;
+pub mod files;
 pub mod health;
 pub mod id_block;
 pub mod idempotency;

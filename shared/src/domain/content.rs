@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::quiet::Window;
 use super::{Channel, Lane, Proof, Slot, Wait, words};
@@ -43,6 +44,9 @@ pub struct Content {
     /// Of a plan of type `link`: where its pages lead. Its `link` is the recipient's page then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// Public ids of its files, in order. SQL notes them (`note_plan_files`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Uuid>,
 }
 
 impl Content {
@@ -71,7 +75,14 @@ impl Content {
         by(slot.code()).or_else(|| by(slot.channel().code())).unwrap_or(0)
     }
 
-    /// With the recipient's own link as last line wherever it is not said already: what goes out of a plan that waits for reading.
+    /// Whether what goes out by any of `channels` leads to the recipient's page: the plan `asks` for reading, or it has files, which only
+    /// mails carry.
+    pub fn leads_to_page(&self, asks: bool, channels: impl IntoIterator<Item = Channel>) -> bool {
+        let carries = |channel| channel == Channel::Email;
+        asks || (!self.attachments.is_empty() && !channels.into_iter().all(carries))
+    }
+
+    /// With the recipient's own link as last line wherever it is not said already: what goes out where it leads to the page.
     #[must_use]
     pub fn with_link(&self) -> Content {
         let signed = self.with_extras();
@@ -261,6 +272,23 @@ mod tests {
         for other in ["{{ linked }}", "{{ link_2 }}", "link", "{{ name }} link }}"] {
             assert_ne!(content(other, other).with_link(), content(other, other), "{other}");
         }
+    }
+
+    #[test]
+    fn files_lead_to_the_page_where_they_cannot_go_along() {
+        use Channel::{Email, Inbox};
+        let plain = content("a", "a");
+        let filed = Content { attachments: vec![Uuid::nil()], ..plain.clone() };
+        for (content, asks, channels, leads) in [
+            (&plain, false, vec![Email, Inbox], false),
+            (&plain, true, vec![Email], true),
+            (&filed, false, vec![Email], false),
+            (&filed, false, vec![Email, Inbox], true),
+            (&filed, true, vec![Email], true),
+        ] {
+            assert_eq!(content.leads_to_page(asks, channels.clone()), leads, "{asks} {channels:?}");
+        }
+        assert!(filed.gate().attachments.is_empty(), "what is protected is on the page only");
     }
 
     #[test]

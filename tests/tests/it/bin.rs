@@ -222,6 +222,7 @@ async fn every_table_with_something_of_a_plan_is_seen_to_by_the_purge() {
         "inbox_message",
         "opened_message",
         "page_pass",
+        "plan_file",
         "reminder",
         "series",
         "recipient",

@@ -6,6 +6,7 @@ mod adding;
 mod admission;
 mod approval;
 mod arrive;
+mod attachments;
 mod bad_input;
 mod bin;
 mod broker;

@@ -42,6 +42,7 @@ struct Belongings {
     policy: String,
     key: String,
     subscription: String,
+    file: String,
     all: Vec<String>,
 }
 
@@ -61,6 +62,8 @@ async fn furnish(tenant: &Tenant, mark: &str) -> Belongings {
     let hook = http.post("/v1/subscriptions", &hook).await.expect(201).json();
     let template = http.post("/v1/templates", &template_body(mark)).await.expect(201).json();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let file = http.call(Method::POST, FILES, &[], Some(PDF.to_vec())).await.expect(201).json();
+    let file = text(&file["id"]);
     let policy = http.post("/v1/policies", &policy_body(mark)).await.expect(201).json();
     let (template, policy) = (text(&template["id"]), text(&policy["id"]));
     let (delivery, key, subscription) = (text(&deliveries[0]["id"]), text(&key["id"]), text(&hook["id"]));
@@ -72,10 +75,11 @@ async fn furnish(tenant: &Tenant, mark: &str) -> Belongings {
         delivery.clone(),
         key.clone(),
         subscription.clone(),
+        file.clone(),
         text(&people[0]["id"]),
         mark.to_owned(),
     ];
-    Belongings { plan: plan.id, delivery, account, template, policy, key, subscription, all }
+    Belongings { plan: plan.id, delivery, account, template, policy, key, subscription, file, all }
 }
 
 fn plan_body(mark: &str) -> Value {
@@ -90,6 +94,10 @@ fn policy_body(mark: &str) -> Value {
     json!({"name": mark, "tiers": [{"channels": ["inbox"]}]})
 }
 
+/// Where a file is uploaded under a name.
+const FILES: &str = "/v1/files?name=canary.pdf";
+const PDF: &[u8] = b"%PDF-canary";
+
 /// The path with another's ids in it. A new path needs a line here, and thought.
 fn filled(path: &str, other: &Belongings) -> String {
     let id = match path.split('/').nth(2) {
@@ -100,6 +108,8 @@ fn filled(path: &str, other: &Belongings) -> String {
         Some("policies") => &other.policy,
         Some("keys") => &other.key,
         Some("subscriptions") => &other.subscription,
+        Some("files") if path == "/v1/files" => return FILES.to_owned(),
+        Some("files") => &other.file,
         Some("inbox") => {
             return path.replace("{owner}", "canary-owner").replace("{id}", &other.delivery);
         }
@@ -161,7 +171,8 @@ fn body(route: &Route) -> Option<Value> {
             | "/v1/plans/{id}/restore"
             | "/v1/plans/{id}/recipients"
             | "/v1/subscriptions/{id}/test"
-            | "/v1/inbox/{owner}/{id}/read",
+            | "/v1/inbox/{owner}/{id}/read"
+            | "/v1/files",
         )
         | ("GET" | "DELETE", _) => None,
         (method, path) => panic!("{method} {path} is new: give it a good body here"),
@@ -169,7 +180,10 @@ fn body(route: &Route) -> Option<Value> {
 }
 
 async fn call(http: &Client, route: &Route, path: &str) -> Answer {
-    let body = body(route).map(|body| body.to_string().into_bytes());
+    let body = match (route.method.as_str(), route.path.as_str()) {
+        ("POST", "/v1/files") => Some(PDF.to_vec()),
+        _ => body(route).map(|body| body.to_string().into_bytes()),
+    };
     let headers: &[(&str, &str)] = match (route.method.as_str(), route.path.as_str()) {
         (_, "/v1/plans") => &[("idempotency-key", "the same key")],
         ("POST", "/v1/plans/{id}/recipients") => &[("content-type", "text/csv")],

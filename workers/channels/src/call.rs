@@ -75,6 +75,8 @@ pub struct Message {
     pub metadata: Option<Value>,
     /// What recipients may answer with, as accepted.
     pub acknowledgement: Option<Value>,
+    /// Public ids of its files, in order; mails carry them.
+    pub attachments: Vec<Uuid>,
     /// It wants to know who has read it.
     pub asks: bool,
     /// What it says is shown on pages only: nothing of the person but the link goes out.

@@ -6,6 +6,7 @@
 //!
 //! A new provider is one new file here and one line in `registry`.
 
+mod attachments;
 mod call;
 mod fields;
 mod hook;
@@ -21,6 +22,7 @@ mod webhook;
 mod wecom;
 mod wording;
 
+pub use attachments::Attachments;
 pub use call::{Call, Gate, Message, Target};
 pub use hook::{Hooks, NotTaken};
 pub use net::{NetPolicy, Refused, Resolve, ResolveError, SystemResolver};

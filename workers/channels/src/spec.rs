@@ -8,7 +8,7 @@ use herald_shared::domain::template::Compiled;
 use herald_shared::domain::{Channel, Failure, Verdict};
 use serde_json::Value;
 
-use crate::{Call, Gate, NetPolicy, Tokens};
+use crate::{Attachments, Call, Gate, NetPolicy, Tokens};
 
 /// What a success of this provider proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,12 +96,14 @@ impl FieldProblem {
 /// What drivers get from the process.
 #[derive(Clone)]
 pub struct Deps {
-    /// The database; only the inbox uses it.
+    /// The database; only the inbox and attachments use it.
     pub pool: deadpool_postgres::Pool,
     /// Which network targets may be called.
     pub net: Arc<NetPolicy>,
     /// Access tokens, shared by whoever uses the same accounts.
     pub tokens: Arc<dyn Tokens>,
+    /// Files of plans, shared by whoever mails.
+    pub attachments: Arc<Attachments>,
 }
 
 /// A kind of provider.

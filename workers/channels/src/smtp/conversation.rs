@@ -114,7 +114,7 @@ impl Connection {
             options.push_str(" SMTPUTF8");
         }
         if let Some(limit) = self.offers.size {
-            let size = mail.data.len();
+            let size = mail.size();
             if limit.is_some_and(|limit| size > limit) {
                 let detail =
                     format!("the mail has {size} bytes, the server takes at most {}", limit.unwrap_or(0));
@@ -183,10 +183,12 @@ impl Connection {
         self.wire.reply(self.patience.data).await
     }
 
-    /// Writes body and final dot in one piece. Before its last byte has left, nothing is accepted; after it, only the
+    /// Writes body and final dot, in one piece but for attachments. Before the last byte has left, nothing is accepted; after it, only the
     /// reply can tell.
     async fn body(&mut self, mail: &Mail) -> Result<Reply, Trouble> {
-        self.wire.write(&mail.data, self.patience.body).await.map_err(Trouble::Lost)?;
+        for piece in mail.pieces() {
+            self.wire.write(piece, self.patience.body).await.map_err(Trouble::Lost)?;
+        }
         let reply = self.wire.reply(self.patience.dot).await.map_err(Trouble::Unanswered)?;
         self.usable = reply.code != 421;
         match reply.code {

@@ -1,10 +1,12 @@
 //! Turns a call into the bytes of one mail: headers and MIME parts by lettre, dot-stuffed and with the final dot.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use herald_shared::clock;
 use herald_shared::domain::template::Rendered;
 use herald_shared::domain::{Class, Failure, Lane, Reason};
+use herald_shared::secrets::random_bytes;
 use lettre::message::header::{
     Date, From as FromHeader, HeaderName, HeaderValue, Headers, MIME_VERSION_1_0, MessageId, ReplyTo,
     Subject, To,
@@ -15,6 +17,7 @@ use super::address::{self, Envelope};
 use super::reply::Reply;
 use super::settings::Settings;
 use super::trouble::failure;
+use crate::attachments::Part;
 use crate::wording::{is_clean, shorten, tidy};
 use crate::{Call, Target};
 
@@ -27,16 +30,31 @@ pub(super) struct Mail {
     pub(super) envelope: Envelope,
     /// `<delivery@sender's domain>`, the same on every attempt.
     message_id: String,
-    /// Everything after DATA, the final dot included.
+    /// Everything after DATA, the final dot included; with files only what stands before the first of them.
     pub(super) data: Vec<u8>,
+    files: Files,
+}
+
+/// The files of a mail, and what stands between and after them.
+#[derive(Debug, Default)]
+struct Files {
+    parts: Vec<Arc<Part>>,
+    between: String,
+    end: String,
+}
+
+impl Files {
+    fn new(parts: Vec<Arc<Part>>, boundary: &str) -> Self {
+        Files { parts, between: format!("--{boundary}\r\n"), end: format!("--{boundary}--\r\n.\r\n") }
+    }
 }
 
 impl Mail {
-    /// Renders and encodes the mail to the call's one recipient.
+    /// Renders and encodes the mail to the call's one recipient, with these files.
     ///
     /// # Errors
     /// Permanent failures: the address is none, a header would hold control characters, the template does not render.
-    pub(super) fn build(settings: &Settings, call: &Call) -> Result<Self, Failure> {
+    pub(super) fn build(settings: &Settings, call: &Call, files: Vec<Arc<Part>>) -> Result<Self, Failure> {
         let Some(target) = call.to.first() else {
             return Err(unusable("the call has no recipient"));
         };
@@ -59,8 +77,30 @@ impl Mail {
         if text.split(|byte| *byte == b'\n').any(|line| line.len() > MAX_LINE) {
             return Err(unusable("a header line would be longer than 998 bytes"));
         }
-        text.extend(parts(rendered)?);
-        Ok(Mail { envelope, message_id, data: stuff(&text) })
+        let body = parts(rendered)?;
+        if files.is_empty() {
+            text.extend(body);
+            return Ok(Mail { envelope, message_id, data: stuff(&text, END), files: Files::default() });
+        }
+        let boundary = boundary();
+        let files = Files::new(files, &boundary);
+        text.extend(format!("Content-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\n").bytes());
+        text.extend(files.between.bytes());
+        text.extend(body);
+        Ok(Mail { envelope, message_id, data: stuff(&text, ""), files })
+    }
+
+    /// Everything after DATA, in order. Files are the same bytes in the mails of everybody.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let Files { parts, between, end } = &self.files;
+        let files = parts.iter().flat_map(|part| [between.as_bytes(), part.bytes()]);
+        let after = (!parts.is_empty()).then_some(end.as_bytes());
+        std::iter::once(self.data.as_slice()).chain(files).chain(after)
+    }
+
+    /// Bytes of everything after DATA.
+    pub(super) fn size(&self) -> usize {
+        self.pieces().map(<[u8]>::len).sum()
     }
 
     /// The provider's id of the mail: what the server said when it took it, else our Message-ID.
@@ -157,8 +197,16 @@ fn with_html_link(mut html: String, link: Option<&str>) -> String {
     html
 }
 
-/// Dot-stuffing (RFC 5321 4.5.2) of text with CRLF line ends, and the final dot.
-fn stuff(text: &[u8]) -> Vec<u8> {
+/// What no part of a mail can hold, since nobody knows it before.
+fn boundary() -> String {
+    random_bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The final dot.
+const END: &str = ".\r\n";
+
+/// Dot-stuffing (RFC 5321 4.5.2) of text with CRLF line ends, which it gets at its end; and `end`.
+fn stuff(text: &[u8], end: &str) -> Vec<u8> {
     let mut data = Vec::with_capacity(text.len() + text.len() / 64 + 8);
     for line in text.split_inclusive(|byte| *byte == b'\n') {
         if line.first() == Some(&b'.') {
@@ -169,7 +217,7 @@ fn stuff(text: &[u8]) -> Vec<u8> {
     if !data.ends_with(b"\r\n") {
         data.extend_from_slice(b"\r\n");
     }
-    data.extend_from_slice(b".\r\n");
+    data.extend_from_slice(end.as_bytes());
     data
 }
 
@@ -178,8 +226,13 @@ impl Mail {
     /// Some mail of about `size` bytes.
     pub(super) fn of_size(size: usize) -> Self {
         let [from, to] = ["a@example.org".to_owned(), "b@example.org".to_owned()];
-        let data = stuff("line\r\n".repeat(size / 6).as_bytes());
-        Mail { envelope: Envelope { from, to, utf8: false }, message_id: String::new(), data }
+        let data = stuff("line\r\n".repeat(size / 6).as_bytes(), END);
+        Mail {
+            envelope: Envelope { from, to, utf8: false },
+            message_id: String::new(),
+            data,
+            files: Files::default(),
+        }
     }
 }
 

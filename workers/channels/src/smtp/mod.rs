@@ -5,7 +5,7 @@
 //! body (so "lost before the dot" cannot be told from "no reply after it"), a reply that was already buffered survives
 //! STARTTLS (command injection), any 4xx or 5xx closes the connection, and it cannot pipeline.
 //!
-//! One mail: `mail` renders and encodes it, `pool` gives a connection (an idle one, or `open` makes one), the gate is
+//! One mail: `mail` renders and encodes it (files of its plan are encoded already, and shared), `pool` gives a connection (an idle one, or `open` makes one), the gate is
 //! entered, `conversation` does MAIL, RCPT, DATA in one write where the server offers PIPELINING, then the body in
 //! one write. `trouble` says what a failure means. Idle connections are used last in, first out.
 
@@ -30,7 +30,9 @@ use self::mail::Mail;
 use self::pool::Pool;
 use self::settings::Settings;
 use self::trouble::Trouble;
-use crate::{Account, Call, Deps, Driver, FieldProblem, Gate, NetPolicy, Proves, Provider, Spec};
+use crate::{
+    Account, Attachments, Call, Deps, Driver, FieldProblem, Gate, NetPolicy, Proves, Provider, Spec,
+};
 
 /// One recipient a call: mails are personal, and replies of a transaction with several recipients cover only some of them.
 /// The deadline leaves room for the final dot's 10 minutes (RFC 5321 4.5.3.2.6) after everything before it.
@@ -64,12 +66,14 @@ impl Provider for Smtp {
     fn open(&self, account: Account, deps: &Deps) -> Result<Arc<dyn Driver>, FieldProblem> {
         let settings = Settings::read(&account, &deps.net).map_err(|mut problems| problems.swap_remove(0))?;
         let limit = account.concurrency.unwrap_or(SPEC.concurrency).max(1);
-        Ok(Arc::new(SmtpDriver { pool: Pool::new(settings, deps.net.clone(), limit) }))
+        let pool = Pool::new(settings, deps.net.clone(), limit);
+        Ok(Arc::new(SmtpDriver { pool, attachments: deps.attachments.clone() }))
     }
 }
 
 struct SmtpDriver {
     pool: Arc<Pool>,
+    attachments: Arc<Attachments>,
 }
 
 #[async_trait]
@@ -82,7 +86,8 @@ impl Driver for SmtpDriver {
     }
 
     async fn send(&self, call: &Call, gate: &dyn Gate) -> Verdict {
-        let mail = match Mail::build(self.pool.settings(), call) {
+        let files = self.attachments.parts(call.message.tenant_id, &call.message.attachments).await;
+        let mail = match files.and_then(|files| Mail::build(self.pool.settings(), call, files)) {
             Ok(mail) => mail,
             Err(failure) => return Verdict::Failed(failure),
         };

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use herald_channels::{
-    Account, Call, Deps, Driver, Gate, Message, NetPolicy, OwnTokens, Resolve, Target, provider,
+    Account, Attachments, Call, Deps, Driver, Gate, Message, NetPolicy, OwnTokens, Resolve, Target, provider,
 };
 use herald_shared::domain::ids::PlanRef;
 use herald_shared::domain::{Channel, Class, Content, Failure, Lane, Slot, Steps, Verdict, template};
@@ -55,8 +55,10 @@ pub fn deps(net: NetPolicy) -> Deps {
     let mut config = tokio_postgres::Config::new();
     config.host("127.0.0.1").port(1).user("nobody");
     let manager = deadpool_postgres::Manager::new(config, tokio_postgres::NoTls);
+    let pool = deadpool_postgres::Pool::builder(manager).build().unwrap();
     Deps {
-        pool: deadpool_postgres::Pool::builder(manager).build().unwrap(),
+        attachments: Arc::new(Attachments::new(pool.clone())),
+        pool,
         net: Arc::new(net),
         tokens: Arc::new(OwnTokens::default()),
     }
@@ -94,6 +96,7 @@ pub fn message(content: Content) -> Arc<Message> {
         steps: Steps::default(),
         metadata: Some(json!({"ticket": "42"})),
         acknowledgement: Some(json!({"options": ["Received"], "other": true})),
+        attachments: Vec::new(),
         asks: false,
         protected: false,
         links: None,

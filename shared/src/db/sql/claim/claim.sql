@@ -3,7 +3,7 @@
 -- an earlier try was lost, so jobs this run holds already count as free (the caller has none of them in work).
 -- $7 recipients a call when the content differs from person to person (parallel to $1). What has template syntax counts as
 -- personal, by the rule of domain::template, and so does what asks for reading, since everybody gets their own link
--- (domain::content::asks_for_reading); only looked at where it makes a difference.
+-- (domain::content::asks_for_reading), and what has files, which channels that batch do not carry; only looked at where it makes a difference.
 -- barred: mail addresses that have unsubscribed from the tenant. Only looked at where it has such, and never for urgent messages.
 -- Locks plainly, in id order: SKIP LOCKED could skip a row that admission has just marked, and ack its only pointer.
 -- A job that changed between this statement's snapshot and its lock is left alone: its deliveries would be read as they
@@ -61,7 +61,7 @@ WITH want AS MATERIALIZED (
       FROM taken t
       JOIN want w ON w.id = t.id
       CROSS JOIN LATERAL (SELECT CASE WHEN w.batch <> w.personal
-                                       AND (t.asks OR concat_ws(' ', t.title, t.content ->> 'subject', t.content ->> 'text', t.content ->> 'html',
+                                       AND (t.asks OR t.content ? 'attachments' OR concat_ws(' ', t.title, t.content ->> 'subject', t.content ->> 'text', t.content ->> 'html',
                                                      t.content ->> 'link') ~ '\{[{%#]')
                                       THEN w.personal ELSE w.batch END AS batch,
                                 t.slot & 15 = 1 AND t.lane <> 0

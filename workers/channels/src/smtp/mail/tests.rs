@@ -34,6 +34,7 @@ fn call(title: &str, content: Content, name: Option<&str>) -> Call {
         steps: Steps::default(),
         metadata: None,
         acknowledgement: None,
+        attachments: Vec::new(),
         asks: false,
         protected: false,
         links: None,
@@ -60,7 +61,7 @@ fn content(text: Option<&str>, html: Option<&str>, link: Option<&str>) -> Conten
 }
 
 fn build(call: &Call) -> String {
-    String::from_utf8(Mail::build(&settings(), call).unwrap().data).unwrap()
+    String::from_utf8(Mail::build(&settings(), call, Vec::new()).unwrap().data).unwrap()
 }
 
 /// A header's value, unfolded, encoded words decoded.
@@ -159,9 +160,9 @@ fn dots_are_stuffed_as_the_vector_says() {
     let row = rows.iter().find(|row| row["name"] == "dot-stuffing").unwrap();
     let lines: Vec<&str> =
         row["inputs"]["body_lines"].as_array().unwrap().iter().map(|l| l.as_str().unwrap()).collect();
-    let stuffed = stuff((lines.join("\r\n") + "\r\n").as_bytes());
+    let stuffed = stuff((lines.join("\r\n") + "\r\n").as_bytes(), END);
     assert_eq!(stuffed, row["expected"]["wire"].as_str().unwrap().as_bytes());
-    assert_eq!(stuff(b"no end"), b"no end\r\n.\r\n");
+    assert_eq!(stuff(b"no end", END), b"no end\r\n.\r\n");
 }
 
 #[test]
@@ -178,7 +179,8 @@ fn nothing_can_be_injected() {
     injected.to[0].address = "li@example.org>\r\nRCPT TO:<x@y.org".to_owned();
     bad.push((injected, Class::PermanentRecipient));
     for (call, class) in bad {
-        assert_eq!(Mail::build(&settings(), &call).unwrap_err().class, class, "{}", call.message.title);
+        let refused = Mail::build(&settings(), &call, Vec::new()).unwrap_err();
+        assert_eq!(refused.class, class, "{}", call.message.title);
     }
 }
 
@@ -188,4 +190,21 @@ fn every_attempt_has_the_same_message_id() {
     let first = header(&build(&call), "Message-ID");
     call.attempt = 2;
     assert_eq!(header(&build(&call), "Message-ID"), first);
+}
+
+#[test]
+fn files_follow_the_words_and_the_size_is_that_of_everything() {
+    let call = call("t", content(Some("hi\n.\n"), Some("<p>hi</p>"), None), None);
+    let part = |name| Arc::new(Part::of(name, "application/pdf", b"%PDF-1.7".to_vec(), None));
+    let mail = Mail::build(&settings(), &call, vec![part("a.pdf"), part("图.pdf")]).unwrap();
+    let whole = String::from_utf8(mail.pieces().collect::<Vec<_>>().concat()).unwrap();
+    assert_eq!(whole.len(), mail.size());
+    let kind = header(&whole, "Content-Type");
+    let boundary = kind.strip_prefix("multipart/mixed; boundary=\"").unwrap().trim_end_matches('"');
+    let parts: Vec<&str> = whole.split(&format!("--{boundary}\r\n")).collect();
+    assert_eq!(parts.len(), 4, "{whole}");
+    assert!(parts[1].starts_with("Content-Type: multipart/alternative"), "{whole}");
+    assert!(parts[2].starts_with("Content-Disposition: attachment; filename=\"a.pdf\"\r\n"), "{whole}");
+    assert!(whole.ends_with(&format!("\r\n--{boundary}--\r\n.\r\n")), "{whole}");
+    assert!(whole.is_ascii());
 }
