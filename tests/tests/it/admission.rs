@@ -213,7 +213,7 @@ async fn owner(system: &System) -> i64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_queue_has_one_dispatcher_and_another_takes_over_when_it_is_killed() {
     let server = webhook::start(webhook::Options::default()).await.unwrap();
-    let mut system = System::start(Options::default().dispatchers(2)).await;
+    let mut system = System::start(Options::default().dispatchers(2).alone()).await;
     tenant(&mut system, "canary-large").await;
     let owners = "SELECT count(DISTINCT owner) FROM admission_turn WHERE owner IS NOT NULL";
     wait_until("both have queues", SOON, async || system.database.number(owners).await == 2).await;
