@@ -9,7 +9,7 @@ QUOTAS ?= 1
 LOAD ?= --directory target/load
 PYTHON := /usr/bin/python3 -B
 # Most tests wait for conditions; one for each of two cores would leave both idle.
-export RUST_TEST_THREADS ?= 4
+export RUST_TEST_THREADS ?= 3
 
 help: ## Lists the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -38,4 +38,4 @@ pub use tenant::Tenant;
 pub use wait::{wait_for, wait_until, within};
 
 /// How long anything that should happen soon may take: generous, because CI machines stall.
-pub const SOON: std::time::Duration = std::time::Duration::from_secs(30);
+pub const SOON: std::time::Duration = std::time::Duration::from_secs(60);

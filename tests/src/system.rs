@@ -19,7 +19,7 @@ pub const MASTER_KEY: &str = "t1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 pub const DRAIN: Duration = Duration::from_secs(15);
 
 /// Systems that run at once, so that many cores do not mean more connections than the servers have.
-const SIDE_BY_SIDE: u32 = 4;
+const SIDE_BY_SIDE: u32 = 3;
 static TURNS: Semaphore = Semaphore::const_new(SIDE_BY_SIDE as usize);
 
 /// Processes, database and queues of one test.
