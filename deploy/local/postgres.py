@@ -13,6 +13,7 @@ from . import orphans, ports, privileges, programs
 from .child import Child, Spec
 from .console import Problem
 from .instance import Instance
+from .memory import Memory
 from .supervisor import Supervisor
 
 SUPERUSER = "postgres"
@@ -88,6 +89,15 @@ class Postgres:
             f"SELECT 'CREATE DATABASE {ROLE} OWNER {ROLE}'"
             f" WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{ROLE}') \\gexec\n"
         )
+
+    def keep_databases_in(self, memory: Memory) -> None:
+        """Databases that are made from now on have their tables there, if there is room: each is a copy of template1."""
+        folder = memory.make(self.home.stat())
+        if folder:
+            self._sql(
+                f"CREATE TABLESPACE memory LOCATION '{folder}';\n"
+                "ALTER DATABASE template1 SET TABLESPACE memory;\n"
+            )
 
     def port_was_taken(self) -> bool:
         """Whether a start failed because somebody else has taken the port in the meantime."""

@@ -11,6 +11,7 @@ from typing import Dict, List
 from . import orphans
 from .console import Console
 from .instance import Instance, write_private
+from .memory import Memory
 from .postgres import SUPERUSER
 from .servers import Servers
 from .supervisor import Stopped, Supervisor
@@ -25,6 +26,7 @@ def run(root: Path, console: Console, command: List[str]) -> int:
     instance.open(console)
     supervisor = Supervisor(console)
     servers = Servers(instance, supervisor)
+    memory = Memory(instance)
     code = INTERRUPTED
     try:
         orphans.stop(instance, console, "stopping what an earlier run left behind")
@@ -33,6 +35,8 @@ def run(root: Path, console: Console, command: List[str]) -> int:
             log.unlink()
         servers.start()
         servers.keep()
+        if servers.postgres:
+            servers.postgres.keep_databases_in(memory)
         code = _run(supervisor, command, _environment(root, instance, servers))
     except Stopped:
         console.step("interrupted")
@@ -41,6 +45,7 @@ def run(root: Path, console: Console, command: List[str]) -> int:
         supervisor.stop_all()
         orphans.stop(instance, console, "stopping what the command left running")
         instance.wipe()
+        memory.remove()
     if code != 0:
         console.step(f"the servers' logs of this run: {instance.dir / 'log'}")
     return code

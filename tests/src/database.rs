@@ -1,7 +1,9 @@
 //! A database of one's own, copied from one that was migrated once.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use tokio::sync::Mutex;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
 
@@ -14,6 +16,7 @@ pub struct Database {
     /// Its name.
     pub name: String,
     admin: String,
+    looks: Mutex<Option<Arc<tokio_postgres::Client>>>,
 }
 
 /// The database the others are copied from.
@@ -67,7 +70,8 @@ impl Database {
 
     fn named(admin: &str) -> Database {
         let name = format!("herald_test_{}_{}", std::process::id(), next_number());
-        Database { url: with_database(admin, &name), name, admin: admin.to_owned() }
+        let (url, admin) = (with_database(admin, &name), admin.to_owned());
+        Database { url, name, admin, looks: Mutex::default() }
     }
 
     /// A connection, closed when dropped.
@@ -80,12 +84,23 @@ impl Database {
         Ok(client)
     }
 
+    /// The connection a test looks with: a new one costs the server more than most looks do.
+    async fn looks(&self) -> Arc<tokio_postgres::Client> {
+        let mut looks = self.looks.lock().await;
+        if let Some(client) = looks.as_ref().filter(|client| !client.is_closed()) {
+            return Arc::clone(client);
+        }
+        let client = Arc::new(self.connect().await.expect("the test database can be reached"));
+        *looks = Some(Arc::clone(&client));
+        client
+    }
+
     /// Rows of a query.
     ///
     /// # Panics
     /// When it fails.
     pub async fn rows(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Vec<Row> {
-        let client = self.connect().await.expect("the test database can be reached");
+        let client = self.looks().await;
         client.query(sql, parameters).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
     }
 
