@@ -8,8 +8,8 @@ OLD_BIN_DIR ?=
 QUOTAS ?= 1
 LOAD ?= --directory target/load
 PYTHON := /usr/bin/python3 -B
-# Most tests wait for conditions; one for each of two cores would leave both idle.
-export RUST_TEST_THREADS ?= 3
+# Most tests wait: for conditions, and system tests for their turn, which is what bounds those (tests/src/options.rs).
+export RUST_TEST_THREADS ?= 12
 
 help: ## Lists the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

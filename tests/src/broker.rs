@@ -1,5 +1,6 @@
 //! Looking into the broker: the queues of one prefix.
 
+use futures_util::future::join_all;
 use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
@@ -60,25 +61,30 @@ pub async fn peek(connection: &Connection, queue: &str) -> Option<Vec<u8>> {
     body
 }
 
-/// Deletes every queue of a prefix and tells which still held jobs: unacked ones are back in their queue by now.
+/// How many messages are ready in the queues of a prefix, all together.
+///
+/// # Panics
+/// When the broker is away.
+pub async fn waiting(connection: &Connection, prefix: &str) -> u32 {
+    let queues = jobs(prefix);
+    join_all(queues.iter().map(|queue| ready(connection, queue))).await.into_iter().flatten().sum()
+}
+
+/// Deletes every queue of a prefix, all at once, and tells which still held jobs: unacked ones are back in their queue by now.
 ///
 /// # Panics
 /// When the broker is away.
 pub async fn remove(connection: &Connection, prefix: &str) -> Vec<String> {
-    let mut left = Vec::new();
-    for queue in jobs(prefix) {
-        let messages = ready(connection, &queue).await.unwrap_or(0);
-        if messages > 0 {
-            left.push(format!("queue {queue} still holds {messages} messages"));
-        }
-        delete(connection, &queue).await;
-    }
-    // It holds hints, which lapse by themselves.
-    delete(connection, &format!("{prefix}.v1.wake")).await;
-    left
+    // The last holds hints, which lapse by themselves.
+    let (jobs, wake) = (jobs(prefix), format!("{prefix}.v1.wake"));
+    let queues = jobs.iter().chain([&wake]);
+    let held = join_all(queues.map(|queue| delete(connection, queue))).await;
+    let left = jobs.iter().zip(held).filter(|(_, messages)| *messages > 0);
+    left.map(|(queue, messages)| format!("queue {queue} still held {messages} messages")).collect()
 }
 
-async fn delete(connection: &Connection, queue: &str) {
+/// How many messages it held; none when there was no such queue.
+async fn delete(connection: &Connection, queue: &str) -> u32 {
     let channel = connection.create_channel().await.expect("the broker gives a channel");
-    drop(channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await);
+    channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap_or(0)
 }

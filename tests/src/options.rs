@@ -21,6 +21,10 @@ pub const PROFILE: [(&str, &str); 14] = [
     ("RUST_BACKTRACE", "1"),
 ];
 
+/// The machine. A system has a third of it unless it says otherwise, so that many cores do not mean more connections than the
+/// servers have.
+pub(crate) const ALL: u32 = 6;
+
 /// What to start.
 #[derive(Clone)]
 pub struct Options {
@@ -28,13 +32,13 @@ pub struct Options {
     pub(crate) workers: usize,
     pub(crate) dispatchers: usize,
     pub(crate) servers: Option<&'static Servers>,
-    pub(crate) alone: bool,
+    pub(crate) share: u32,
 }
 
 impl Default for Options {
     /// One API, one dispatcher, one worker, on the shared servers.
     fn default() -> Self {
-        Options { env: Vec::new(), workers: 1, dispatchers: 1, servers: None, alone: false }
+        Options { env: Vec::new(), workers: 1, dispatchers: 1, servers: None, share: ALL / 3 }
     }
 }
 
@@ -61,7 +65,13 @@ impl Options {
     /// While no other system runs: for what is measured.
     #[must_use]
     pub fn alone(self) -> Self {
-        Options { alone: true, ..self }
+        Options { share: ALL, ..self }
+    }
+
+    /// Beside one other at most: for what keeps to a pace and waits most of the time.
+    #[must_use]
+    pub fn paced(self) -> Self {
+        Options { share: ALL / 2, ..self }
     }
 
     /// On servers that may be broken.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::metrics::Metrics;
-use crate::options::PROFILE;
+use crate::options::{ALL, PROFILE};
 use crate::process::{self, Launch, Process};
 use crate::{
     Client, Database, Options, SOON, Servers, Tenant, broker, database, inspect, wait_until, within,
@@ -18,9 +18,7 @@ pub const MASTER_KEY: &str = "t1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 /// Longest stop of a process, its own limit of 10 s included.
 pub const DRAIN: Duration = Duration::from_secs(15);
 
-/// Systems that run at once, so that many cores do not mean more connections than the servers have.
-const SIDE_BY_SIDE: u32 = 3;
-static TURNS: Semaphore = Semaphore::const_new(SIDE_BY_SIDE as usize);
+static TURNS: Semaphore = Semaphore::const_new(ALL as usize);
 
 /// Processes, database and queues of one test.
 pub struct System {
@@ -73,8 +71,7 @@ impl System {
     /// # Panics
     /// When a program cannot be started.
     pub async fn spawn_on(database: Database, amqp_url: &str, options: Options) -> System {
-        let turns = if options.alone { SIDE_BY_SIDE } else { 1 };
-        let turn = TURNS.acquire_many(turns).await.expect("nobody closes it");
+        let turn = TURNS.acquire_many(options.share).await.expect("nobody closes it");
         let prefix = format!("test-{}-{}", std::process::id(), database::next_number());
         let folder = std::env::temp_dir().join(format!("herald-{prefix}"));
         std::fs::create_dir_all(&folder).expect("a folder for logs can be made");
@@ -231,16 +228,8 @@ impl System {
             panic!("jobs are left:\n{}", jobs.join("\n"));
         }
         let broker = broker::connect(&self.amqp_url).await.expect("the broker can be reached");
-        let queues = broker::jobs(&self.prefix);
-        wait_until("every queue is empty", SOON, async || {
-            for queue in &queues {
-                if broker::ready(&broker, queue).await.unwrap_or(0) > 0 {
-                    return false;
-                }
-            }
-            true
-        })
-        .await;
+        let waiting = async || broker::waiting(&broker, &self.prefix).await;
+        wait_until("every queue is empty", SOON, async || waiting().await == 0).await;
         let mut problems = inspect::database(database).await;
         for process in self.running() {
             let page = process.http().await.get("/metrics").await.expect(200);

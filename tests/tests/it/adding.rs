@@ -5,7 +5,7 @@ use herald_tests::{Answer, Options, SOON, Tenant, wait_until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::escalation::{World, address, user};
+use crate::alone::escalation::{World, address, user};
 use crate::support::start;
 
 async fn add(tenant: &Tenant, plan: &Plan, people: Vec<Value>) -> Answer {

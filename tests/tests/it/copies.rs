@@ -5,7 +5,7 @@ use herald_tests::{Options, SOON};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::escalation::World;
+use crate::alone::escalation::World;
 
 fn plan_of(body: Value) -> Plan {
     Plan { id: body["id"].as_str().unwrap().to_owned(), body }

@@ -6,7 +6,7 @@ use herald_tests::tenant::Plan;
 use herald_tests::{Options, SOON, wait_until};
 use serde_json::{Value, json};
 
-use crate::escalation::{World, address, path, user};
+use crate::alone::escalation::{World, address, path, user};
 
 async fn start(options: Options) -> World {
     World::start(options).await

@@ -10,7 +10,7 @@ use herald_tests::{Options, SOON, wait_until};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::escalation::World;
+use crate::alone::escalation::World;
 
 /// Volunteers, called by WeCom until they answer, then by mail.
 fn volunteers(world: &World, people: usize, enough: Value) -> Value {

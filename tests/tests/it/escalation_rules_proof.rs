@@ -5,7 +5,7 @@ use herald_tests::tenant::Plan;
 use herald_tests::{Options, SOON, wait_until};
 use serde_json::{Value, json};
 
-use crate::escalation::{World, address, path};
+use crate::alone::escalation::{World, address, path};
 
 async fn waiting(world: &World, plan: &Plan, people: i64) {
     let sql =

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::escalation::{World, address, path};
+use crate::alone::escalation::{World, address, path};
 
 /// Tier, round and channel of what a person was sent, in order.
 async fn course(world: &World, plan: &Plan, no: usize) -> Vec<(u64, u64, String)> {

@@ -168,39 +168,3 @@ async fn mail_goes_over_starttls_with_credentials() {
     assert_correct(&server);
     system.finish().await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sixteen_of_the_largest_bodies_at_once_are_taken_or_put_off_in_bounded_memory() {
-    let (system, tenant) = start(Options::default().alone()).await;
-    tenant.inbox().await;
-    let filling = "x".repeat(1000);
-    let person = |no| json!({"key": format!("canary-{no}"), "variables": {"filling": filling}});
-    let people: Vec<Value> = (0..10_000).map(person).collect();
-    let body = json!({"title": "Canary", "content": {"text": "canary"}, "channels": ["inbox"], "recipients": people, "priority": "bulk"});
-    let bytes = body.to_string().into_bytes();
-    let posts: Vec<_> = (0..16)
-        .map(|_| {
-            let (http, bytes) = (tenant.http.clone(), bytes.clone());
-            tokio::spawn(async move { http.call(reqwest::Method::POST, "/v1/plans", &[], Some(bytes)).await })
-        })
-        .collect();
-    let mut taken = 0;
-    for post in posts {
-        let answer = post.await.unwrap();
-        match answer.status {
-            202 => taken += 1,
-            503 => assert!(!answer.header("retry-after").is_empty()),
-            _ => panic!("{}", answer.text),
-        }
-    }
-    assert!(taken > 0, "none was taken");
-    eprintln!("{taken} of 16 taken, {} MB in the API", system.api.peak_memory_mb());
-    let finished =
-        format!("SELECT count(*) FROM plan WHERE status = 6 AND n_sent = 10000 HAVING count(*) <= {taken}");
-    wait_until("all that were taken are sent", SOON * 3, async || {
-        system.database.number(&finished).await == taken
-    })
-    .await;
-    // The limit itself is checked for every process, after every test.
-    system.finish().await;
-}

@@ -5,7 +5,7 @@ use herald_tests::tenant::Plan;
 use herald_tests::{Options, SOON, wait_for, wait_until};
 use serde_json::{Value, json};
 
-use crate::escalation::{World, user};
+use crate::alone::escalation::{World, user};
 
 async fn order(world: &World, plan: &Plan, verb: &str, body: Value) -> Value {
     world.tenant.http.post(&format!("{}/{verb}", plan.path()), &body).await.expect(200).json()

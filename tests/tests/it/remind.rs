@@ -8,7 +8,7 @@ use herald_tests::tenant::Plan;
 use herald_tests::{Options, SOON, wait_until};
 use serde_json::{Value, json};
 
-use crate::escalation::{World, address, path};
+use crate::alone::escalation::{World, address, path};
 use crate::support::start_mail;
 
 async fn remind(world: &World, plan: &Plan, body: Value, status: u16) -> Value {

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::support::start;
 
 /// A draft without people.
-async fn draft(tenant: &Tenant, changes: Value) -> Plan {
+pub(crate) async fn draft(tenant: &Tenant, changes: Value) -> Plan {
     let mut body = json!({"title": "Canary", "content": {"text": "canary {{ room }}"}, "channels": ["inbox"], "draft": true});
     for (name, value) in changes.as_object().unwrap() {
         body[name] = value.clone();
@@ -22,12 +22,12 @@ async fn draft(tenant: &Tenant, changes: Value) -> Plan {
     Plan { id: made["id"].as_str().unwrap().to_owned(), body: made }
 }
 
-async fn upload(http: &Client, plan: &Plan, kind: &str, text: impl Into<Vec<u8>>) -> Answer {
+pub(crate) async fn upload(http: &Client, plan: &Plan, kind: &str, text: impl Into<Vec<u8>>) -> Answer {
     let path = format!("{}/recipients", plan.path());
     http.call(Method::POST, &path, &[("content-type", kind)], Some(text.into())).await
 }
 
-async fn send(tenant: &Tenant, plan: &Plan) -> Answer {
+pub(crate) async fn send(tenant: &Tenant, plan: &Plan) -> Answer {
     tenant.http.call(Method::POST, &format!("{}/send", plan.path()), &[], None).await
 }
 
@@ -36,50 +36,12 @@ async fn people(tenant: &Tenant, plan: &Plan) -> i64 {
 }
 
 /// A file of `count` people, keys from `canary-0` on.
-fn csv(count: usize) -> String {
+pub(crate) fn csv(count: usize) -> String {
     let mut text = "key,name,room\n".to_owned();
     for no in 0..count {
         writeln!(text, "canary-{no},\"Person, {no}\",{no}").unwrap();
     }
     text
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_thousand_rows_with_three_bad_ones_are_taken_and_sent() {
-    let (system, tenant) = start(Options::default().workers(2).alone()).await;
-    tenant.inbox().await;
-    let plan = draft(&tenant, json!({"priority": "bulk"})).await;
-    let mut text = csv(99_997);
-    text.push_str("canary-bad,No room,\n,,\ncanary-short\ncanary-0,\"Person, 0\",0\n");
-    let told = upload(&tenant.http, &plan, "text/csv", text).await.expect(200).json();
-    assert_eq!(
-        (&told["rows"], &told["added"], &told["refused"]),
-        (&json!(100_001), &json!(99_997), &json!(3)),
-        "{told}"
-    );
-    assert_eq!((&told["duplicates"], &told["recipients"]), (&json!(1), &json!(99_997)), "{told}");
-    let errors: Vec<(u64, String)> = told["errors"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|error| (error["line"].as_u64().unwrap(), error["detail"].as_str().unwrap().to_owned()))
-        .collect();
-    assert_eq!(
-        errors.iter().map(|(line, _)| *line).collect::<Vec<_>>(),
-        [99_999, 100_000, 100_001],
-        "{told}"
-    );
-    for (words, (_, detail)) in ["lacks variables", "needs a key", "1 cells"].iter().zip(&errors) {
-        assert!(detail.contains(words), "{detail}");
-    }
-    let sent = send(&tenant, &plan).await.expect(202).json();
-    assert_eq!(sent["status"], "running");
-    assert!(sent["expires_at"].is_string(), "counted from now");
-    let finished = tenant.until(&plan, "finished", SOON * 2).await;
-    assert_eq!(finished["deliveries"]["sent"], 99_997, "{finished}");
-    assert_eq!(tenant.http.all("/v1/inbox/canary-77777").await[0]["text"], "canary 77777");
-    assert_eq!(send(&tenant, &plan).await.status, 409, "a plan is sent once");
-    system.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,7 +38,7 @@ async fn state(tenant: &Tenant, account: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_account_carries_the_work_and_the_first_comes_back() {
-    let options = Options::default().workers(2).env("HERALD_MAX_ATTEMPTS", "8").alone();
+    let options = Options::default().workers(2).env("HERALD_MAX_ATTEMPTS", "8").paced();
     let (mut system, tenant) = start(options).await;
     system.expect_error("an account is out of use");
     let (first, id) = account(&tenant, "first", 1, 15, 10).await;
@@ -79,7 +79,7 @@ struct Trouble {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_get_past_an_account_that_fails_in_three_ways_and_comes_back_each_time() {
     const MANY: usize = 10_000;
-    let options = Options::default().workers(2).env("HERALD_MAX_ATTEMPTS", "8").alone();
+    let options = Options::default().workers(2).env("HERALD_MAX_ATTEMPTS", "8").paced();
     let (mut system, tenant) = start(options).await;
     system.expect_error("an account is out of use");
     let (sick, id) = account(&tenant, "sick", 1, 60, 20).await;

@@ -6,7 +6,7 @@ use herald_loadtest::standins::{webhook, wecom};
 use herald_tests::{Options, SOON, wait_until};
 use serde_json::{Value, json};
 
-use crate::limits::{SECOND, four_workers, hooks, most_in_a_second, receiver, send, server, times};
+use super::limits::{SECOND, four_workers, hooks, most_in_a_second, receiver, send, server, times};
 use crate::support::start;
 
 /// A slow provider: each call takes this long.

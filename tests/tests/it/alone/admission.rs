@@ -88,7 +88,8 @@ async fn a_running_plan_of_many_holds_up_neither_another_tenant_nor_another_plan
         let plan = small.send(&hooks(&server, count)).await;
         small.until(&plan, "finished", SOON).await;
         eprintln!("{count} of another tenant were done after {:?}", asked.elapsed());
-        assert!(asked.elapsed() < Duration::from_secs(4), "{:?} for {count}", asked.elapsed());
+        // The large plan alone takes a minute and more.
+        assert!(asked.elapsed() < Duration::from_secs(8), "{:?} for {count}", asked.elapsed());
     }
 
     insert_plan(&system, "canary-large", 1_000_001, &server, 10_000).await;

@@ -11,16 +11,16 @@ const HALF: i64 = PEOPLE as i64 / 2;
 const FLOOR: f64 = 10_000.0;
 const LIMIT: Duration = Duration::from_secs(100);
 
-/// A plan to 200,000 inboxes as acceptance would write it, waiting to be expanded.
-pub(crate) async fn insert_plan(system: &System) {
+/// A plan to so many inboxes as acceptance would write it, waiting to be expanded.
+pub(crate) async fn insert_plan(system: &System, people: u32) {
     let sql = format!(
         "INSERT INTO plan (id, created_at, tenant_id, status, lane, on_unknown, slots, expires_at, n_recipients, title, content, tiers)
-         SELECT 1000000, date_trunc('milliseconds', now()), id, 3, 2, 0, '{{26}}', now() + interval '1 day', {PEOPLE}, 'Canary',
+         SELECT 1000000, date_trunc('milliseconds', now()), id, 3, 2, 0, '{{26}}', now() + interval '1 day', {people}, 'Canary',
                 '{{\"text\": \"canary {{{{ name }}}}\"}}', '[{{\"channels\": [\"inbox\"], \"mode\": \"all\"}}]' FROM tenant;
          INSERT INTO recipient (plan_id, no, key, name, addresses)
-         SELECT 1000000, no, 'canary-' || no, 'Name ' || no, jsonb_build_object('inbox', 'canary-' || no) FROM generate_series(1, {PEOPLE}) AS no;
+         SELECT 1000000, no, 'canary-' || no, 'Name ' || no, jsonb_build_object('inbox', 'canary-' || no) FROM generate_series(1, {people}) AS no;
          INSERT INTO job (id, kind, plan_id, tenant_id, slot, lane, units, lo, hi, due_at)
-         SELECT nextval('job_id'), 0, 1000000, id, 16, 2, {PEOPLE}, 1, {PEOPLE}, now() FROM tenant;"
+         SELECT nextval('job_id'), 0, 1000000, id, 16, 2, {people}, 1, {people}, now() FROM tenant;"
     );
     system.database.run(&sql).await;
 }
@@ -40,7 +40,7 @@ async fn two_hundred_thousand_on_a_just_migrated_database_do_not_get_slower_with
     for workers in [1, 2] {
         let mut system = System::start(Options::default().workers(workers).alone()).await;
         system.tenant("canary-tenant").await.inbox().await;
-        insert_plan(&system).await;
+        insert_plan(&system, PEOPLE).await;
         let begun = Instant::now();
         let half = sent_reaches(&system, HALF).await;
         let end = sent_reaches(&system, HALF * 2).await;

@@ -57,7 +57,7 @@ pub(crate) fn most_in_a_second(times: &[Instant]) -> usize {
 }
 
 pub(crate) async fn four_workers() -> (System, Tenant) {
-    start(Options::default().workers(4).alone()).await
+    start(Options::default().workers(4).paced()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
