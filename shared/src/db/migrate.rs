@@ -39,6 +39,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0053_keep", include_str!("../../migrations/0053_keep.sql")),
     ("0054_plan_lists", include_str!("../../migrations/0054_plan_lists.sql")),
     ("0056_file", include_str!("../../migrations/0056_file.sql")),
+    ("0057_keyed", include_str!("../../migrations/0057_keyed.sql")),
 ];
 
 /// The advisory lock that keeps two migrators apart: "herald" in ASCII.

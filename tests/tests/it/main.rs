@@ -27,6 +27,7 @@ mod failure;
 mod first;
 mod group;
 mod keys;
+mod large_ladder;
 mod left_out;
 mod limits_recipients;
 mod mailbox;

@@ -2,7 +2,7 @@
 -- Of a recipient of a tier in mode first one channel is open at a time: nothing goes out again beside another delivery of the tier that
 -- waits, went out or may have gone out. The caller has reopened the plan. $1 plan, $2 slot, $3 recipients, $4 status they must be in, $5 deliveries a job.
 WITH want AS MATERIALIZED (
-    SELECT w.no FROM unnest($3::integer[]) AS w(no)
+    SELECT $1::bigint AS plan_id, w.no FROM unnest($3::integer[]) AS w(no)
      WHERE NOT EXISTS (
            SELECT FROM plan p CROSS JOIN LATERAL unnest(p.slots) AS s(slot)
             CROSS JOIN LATERAL (SELECT o.status FROM delivery o WHERE o.plan_id = $1 AND o.slot = s.slot AND o.no = w.no OFFSET 0) AS o
@@ -13,7 +13,7 @@ WITH want AS MATERIALIZED (
     -- By full key, one look-up each.
     UPDATE delivery d SET status = 0, attempt = d.attempt + 1, reason = NULL, updated_at = now()
       FROM want w
-     WHERE d.plan_id = $1 AND d.slot = $2::smallint AND d.no = w.no AND d.status = $4::smallint
+     WHERE d.plan_id = w.plan_id AND d.slot = $2::smallint AND d.no = w.no AND d.status = $4::smallint
     RETURNING d.no, d.attempt
 ), made AS (
     INSERT INTO job (id, kind, plan_id, tenant_id, slot, lane, attempt, units, lo, hi, members, due_at)
