@@ -1,7 +1,9 @@
 //! What is on the wire to workers, and what should not be.
 
 use herald_tests::metrics::Metrics;
-use herald_tests::{Options, SOON, broker, wait_for, wait_until};
+use herald_tests::{Options, SOON, Servers, broker, wait_for, wait_until};
+use lapin::options::QueueDeclareOptions;
+use lapin::types::{AMQPValue, FieldTable};
 
 use crate::support::{mail, mail_to_many, start_mail};
 
@@ -95,4 +97,24 @@ async fn the_metrics_tell_what_happened() {
     );
     assert!(system.metric("herald_publish_confirm_seconds_count", &[]).await >= 1.0);
     system.finish().await;
+}
+
+/// The end of every test relies on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_left_in_a_queue_are_found_when_it_is_removed() {
+    let connection = broker::connect(&Servers::shared().await.amqp_url).await.unwrap();
+    let prefix = format!("test-left-{}", std::process::id());
+    let queue = format!("{prefix}.v1.inbox.bulk");
+    let mut quorum = FieldTable::default();
+    quorum.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    let channel = connection.create_channel().await.unwrap();
+    channel.queue_declare(queue.as_str().into(), durable, quorum).await.unwrap();
+    for _ in 0..2 {
+        broker::publish(&connection, &queue, b"canary").await;
+    }
+    wait_until("both are counted", SOON, async || broker::waiting(&connection, &prefix).await == 2).await;
+    let left = broker::remove(&connection, &prefix).await;
+    assert_eq!(left, [format!("queue {queue} still held 2 messages")]);
+    assert_eq!(broker::remove(&connection, &prefix).await, Vec::<String>::new());
 }
